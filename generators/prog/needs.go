@@ -1,0 +1,100 @@
+package prog
+
+// Need is an ability or a guarantee that not every file system has.
+type Need struct {
+	Name string
+	Doc  string
+}
+
+// Needs is the table of what programs may need and targets may declare. Abilities are probed by doing; guarantees come from a
+// table by file-system type, with its sources (package target).
+var Needs = []Need{
+	{"odirect", "open with O_DIRECT works"},
+	{"dio512", "direct I/O takes offsets, lengths and memory aligned to 512 bytes"},
+	{"shared-mmap", "files can be mapped MAP_SHARED and stored to"},
+	{"unwritten", "fallocate(2) with mode 0 and with KEEP_SIZE works"},
+	{"punch", "fallocate(2) PUNCH_HOLE works"},
+	{"zero-range", "fallocate(2) ZERO_RANGE works"},
+	{"collapse", "fallocate(2) COLLAPSE_RANGE works for whole pages"},
+	{"insert", "fallocate(2) INSERT_RANGE works for whole pages"},
+	{"link", "link(2) works"},
+	{"nowait", "RWF_NOWAIT is accepted for buffered and direct I/O"},
+	{"hipri", "RWF_HIPRI is accepted"},
+	{"append-flag", "RWF_APPEND is accepted"},
+	{"sync-flag", "RWF_DSYNC and RWF_SYNC are accepted"},
+	{"populate", "MADV_POPULATE_READ and MADV_POPULATE_WRITE are known (Linux 5.14)"},
+	{"pageout", "MADV_PAGEOUT is known (Linux 5.4)"},
+	{"drop-caches", "/proc/sys/vm/drop_caches can be written (root)"},
+	{"mlock", "the limit of locked memory leaves room for some pages"},
+	{"other", "another file system, not under test, has room for a file"},
+	{"atomic-read", "a buffered read sees a buffered write of another task whole or not at all"},
+	{"exact-short-write", "a buffered write whose buffer goes bad writes every byte up to the bad one"},
+	{"whole-dio", "a direct read or write whose buffer goes bad fails as a whole with EFAULT"},
+}
+
+// KnownNeed reports whether the table has the need.
+func KnownNeed(name string) bool {
+	for _, n := range Needs {
+		if n.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Requires lists the abilities that the program's own steps call for, in the order of the table.
+func Requires(p *Prog) []string {
+	want := map[string]bool{}
+	for i := range p.Files {
+		if p.Files[i].Elsewhere {
+			want["other"] = true
+		}
+		for _, r := range p.Files[i].Data {
+			if r.May[0].Kind == Unwritten {
+				want["unwritten"] = true
+			}
+		}
+	}
+	for i := range p.Steps {
+		requires(&p.Steps[i], want)
+	}
+	var list []string
+	for _, n := range Needs {
+		if want[n.Name] {
+			list = append(list, n.Name)
+		}
+	}
+	return list
+}
+
+// wordNeeds says which word of which operation needs what.
+var wordNeeds = map[string]map[string]string{
+	"open":      {"direct": "odirect"},
+	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
+	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
+	"preadv2":   {"nowait": "nowait", "hipri": "hipri"},
+	"pwritev2":  {"nowait": "nowait", "hipri": "hipri", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
+}
+
+// opNeeds says which operation needs what.
+var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link"}
+
+func requires(s *Step, want map[string]bool) {
+	if need := opNeeds[s.Op]; need != "" {
+		want[need] = true
+	}
+	for _, a := range s.Args {
+		words, ok := a.(Words)
+		if !ok {
+			continue
+		}
+		for _, w := range words {
+			if need := wordNeeds[s.Op][w]; need != "" {
+				want[need] = true
+			}
+		}
+		if s.Op == "mmap" && words.Has("shared") {
+			want["shared-mmap"] = true
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package prog
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A SyntaxError names the line, what was found there and what was wanted.
+type SyntaxError struct {
+	Line int
+	Msg  string
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }
+
+// Parse reads one program. The result is well formed but may still mean nothing: see Validate.
+func Parse(text string) (*Prog, error) {
+	p := &Prog{}
+	var notes []string
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "#") {
+			notes = append(notes, strings.TrimPrefix(strings.TrimPrefix(line, "#"), " "))
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		if err := p.parseLine(line, notes); err != nil {
+			return nil, &SyntaxError{i + 1, err.Error()}
+		}
+		notes = nil
+	}
+	if p.Name == "" {
+		return nil, &SyntaxError{1, "found no program, wanted a line \"prog NAME\""}
+	}
+	return p, nil
+}
+
+func (p *Prog) parseLine(line string, notes []string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	if p.Name == "" {
+		if word != "prog" || rest == "" || strings.ContainsAny(rest, " \t") {
+			return fmt.Errorf("found %q, wanted \"prog NAME\"", line)
+		}
+		p.Name, p.Doc = rest, notes
+		return nil
+	}
+	switch word {
+	case "prog":
+		return fmt.Errorf("found a second program, wanted one program a file")
+	case "needs":
+		if len(p.Files)+len(p.Steps) > 0 {
+			return fmt.Errorf("found needs behind a file or a step, wanted it above them")
+		}
+		p.Needs = append(p.Needs, strings.Fields(rest)...)
+		return nil
+	case "file":
+		if len(p.Steps) > 0 {
+			return fmt.Errorf("found a file behind a step, wanted all files first")
+		}
+		f, err := parseFile(rest)
+		p.Files = append(p.Files, f)
+		return err
+	}
+	s, err := ParseStep(line)
+	if err != nil {
+		return err
+	}
+	s.Note = notes
+	p.Steps = append(p.Steps, *s)
+	return nil
+}
+
+func parseFile(text string) (f File, err error) {
+	l := &lexer{rest: text}
+	if f.Name, err = l.fileName(); err != nil {
+		return f, err
+	}
+	if l.accept("on") {
+		f.Elsewhere = true
+		if err := l.expect("other"); err != nil {
+			return f, err
+		}
+	}
+	if err := l.expect("="); err != nil {
+		return f, err
+	}
+	if f.Data, err = l.data(); err != nil {
+		return f, err
+	}
+	return f, l.end()
+}
+
+// ParseStep reads one step, without comment.
+func ParseStep(line string) (*Step, error) {
+	s := &Step{}
+	l := &lexer{rest: line}
+	word, err := l.ident("a step such as d = open(A, rdwr)")
+	if err != nil {
+		return nil, err
+	}
+	if l.accept(":") {
+		if !actorName(word) {
+			return nil, fmt.Errorf("found actor %q, wanted t1, t2, ... for a thread or p1, p2, ... for a process", word)
+		}
+		s.Actor = word
+		if word, err = l.ident("a step"); err != nil {
+			return nil, err
+		}
+	}
+	if l.accept("=") {
+		s.Makes = word
+		if word, err = l.ident("an operation"); err != nil {
+			return nil, err
+		}
+	}
+	op := Ops[word]
+	if op == nil {
+		return nil, fmt.Errorf("found %q, wanted an operation: %s", word, strings.Join(OpNames(), " "))
+	}
+	s.Op = op.Name
+	if (s.Makes != "") != (op.Makes != KindNone) {
+		if op.Makes == KindNone {
+			return nil, fmt.Errorf("found %q in front of %s, which makes nothing to be named", s.Makes+" =", op.Name)
+		}
+		return nil, fmt.Errorf("found no name for what %s makes, wanted \"x = %s\"", op.Name, op.Usage())
+	}
+	if s.Args, err = l.args(op); err != nil {
+		return nil, fmt.Errorf("%s: %w", op.Usage(), err)
+	}
+	if l.accept("->") {
+		if s.Want, err = l.outcomes(); err != nil {
+			return nil, err
+		}
+	}
+	return s, l.end()
+}
+
+func actorName(s string) bool {
+	return len(s) >= 2 && len(s) <= 3 && (s[0] == 't' || s[0] == 'p') && strings.Trim(s[1:], "0123456789") == ""
+}
+
+func (l *lexer) args(op *Op) ([]Arg, error) {
+	if err := l.expect("("); err != nil {
+		return nil, err
+	}
+	var args []Arg
+	for i, param := range op.Params {
+		if i > 0 {
+			if l.next(")") && param.Optional {
+				break
+			}
+			if err := l.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		a, err := l.arg(param)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", param.Name, err)
+		}
+		args = append(args, a)
+	}
+	return args, l.expect(")")
+}
+
+func (l *lexer) arg(p Param) (Arg, error) {
+	switch p.Kind {
+	case KindFD:
+		name, err := l.ident("a descriptor")
+		return Name(name), err
+	case KindActor:
+		name, err := l.ident("an actor")
+		return Name(name), err
+	case KindFile:
+		name, err := l.fileName()
+		return Name(name), err
+	case KindWords:
+		return l.words(p.Words)
+	case KindSize:
+		return l.size()
+	case KindData:
+		return l.data()
+	case KindAlts:
+		return l.alts()
+	case KindVector:
+		if !l.next("{") {
+			return nil, l.wanted(p.Kind.String())
+		}
+		return l.buf()
+	case KindObject:
+		if l.upper() {
+			name, err := l.fileName()
+			return Name(name), err
+		}
+	}
+	if l.next("{") {
+		return nil, l.wanted("a range such as m[0:1p]")
+	}
+	return l.buf()
+}

@@ -1,0 +1,253 @@
+package prog
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Validate refuses a program that cannot mean anything: unknown names, use after close or munmap, a range outside its mapping that is not
+// declared to fault, flags that exclude each other. The error names the step.
+func (p *Prog) Validate() error {
+	v := &validator{files: map[string]bool{}, scopes: map[string]map[string]*object{}, acted: map[string]bool{}}
+	for _, need := range p.Needs {
+		if !KnownNeed(need) {
+			return fmt.Errorf("needs %s: unknown; see the list of needs", need)
+		}
+	}
+	for _, f := range p.Files {
+		if err := v.file(f); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+	}
+	for i := range p.Steps {
+		if err := v.step(&p.Steps[i]); err != nil {
+			return fmt.Errorf("step %d, %s: %w", i+1, p.Steps[i].Call(), err)
+		}
+		v.acted[p.Steps[i].Actor] = true
+	}
+	return nil
+}
+
+type validator struct {
+	files map[string]bool
+	// scopes holds the names by address space: "" for the main process, "p1" for a process.
+	scopes map[string]map[string]*object
+	acted  map[string]bool
+}
+
+// object is what a lower-case name stands for.
+type object struct {
+	kind   Kind
+	length Size
+	gone   string // the operation that ended it
+	// lost are ranges that are no longer mapped or no longer permitted.
+	lost []Range
+}
+
+func (v *validator) file(f File) error {
+	if v.files[f.Name] {
+		return fmt.Errorf("the file is declared twice")
+	}
+	if strings.Contains(f.Name, "/") {
+		return fmt.Errorf("a file that exists before the first step is in no directory")
+	}
+	if !f.Data.Definite() {
+		return fmt.Errorf("mix and any are for what is expected, not for what is written")
+	}
+	v.files[f.Name] = true
+	return nil
+}
+
+func (v *validator) scope(s *Step) map[string]*object {
+	key := ""
+	if s.Process() {
+		key = s.Actor
+	}
+	if v.scopes[key] == nil {
+		v.scopes[key] = map[string]*object{}
+	}
+	return v.scopes[key]
+}
+
+func (v *validator) step(s *Step) error {
+	op := Ops[s.Op]
+	if op == nil {
+		return fmt.Errorf("unknown operation")
+	}
+	for i, a := range s.Args {
+		if err := v.arg(s, op.Params[i], a); err != nil {
+			return fmt.Errorf("%s: %w", op.Params[i].Name, err)
+		}
+	}
+	for _, o := range s.Want {
+		if o.Err != "" && !strings.HasPrefix(o.Err, "E") && !strings.HasPrefix(o.Err, "SIG") {
+			return fmt.Errorf("%q is neither an errno nor a signal", o.Err)
+		}
+	}
+	if rule := rules[s.Op]; rule != nil {
+		if err := rule(v, s); err != nil {
+			return err
+		}
+	}
+	return v.define(s, op)
+}
+
+func (v *validator) arg(s *Step, p Param, a Arg) error {
+	switch a := a.(type) {
+	case Name:
+		switch p.Kind {
+		case KindFD:
+			return v.descriptor(s, string(a))
+		case KindActor:
+			return v.actor(s, string(a))
+		}
+		return v.fileArg(s, p, string(a))
+	case Buf:
+		return v.buf(s, a)
+	case Data:
+		if !a.Definite() {
+			return fmt.Errorf("mix and any are for what is expected, not for what is written")
+		}
+	}
+	return nil
+}
+
+func (v *validator) descriptor(s *Step, name string) error {
+	o := v.scope(s)[name]
+	switch {
+	case o == nil:
+		return v.unknown(s, name)
+	case o.kind != KindFD:
+		return fmt.Errorf("%s is %v, wanted a descriptor", name, o.kind)
+	case o.gone != "":
+		return fmt.Errorf("%s was ended by %s", name, o.gone)
+	}
+	return nil
+}
+
+func (v *validator) unknown(s *Step, name string) error {
+	for _, names := range v.scopes {
+		if names[name] != nil {
+			return fmt.Errorf("%s belongs to another process", name)
+		}
+	}
+	return fmt.Errorf("%s is not known here", name)
+}
+
+func (v *validator) actor(s *Step, name string) error {
+	switch {
+	case s.Actor != "":
+		return fmt.Errorf("only the main thread waits")
+	case !actorName(name) || !v.acted[name]:
+		return fmt.Errorf("%s has done nothing yet", name)
+	}
+	return nil
+}
+
+// fileArg accepts a name that exists or may exist by now; names that the step creates are new.
+func (v *validator) fileArg(s *Step, p Param, name string) error {
+	creates := p.Name == "new" || s.Op == "mkdir" || s.Op == "open" && s.words(1).Has("creat")
+	if dir, _, nested := cutLast(name); nested && !v.files[dir] {
+		return fmt.Errorf("directory %s is not known here", dir)
+	}
+	if creates {
+		v.files[name] = true
+	}
+	if !v.files[name] {
+		return fmt.Errorf("file %s is not known here", name)
+	}
+	return nil
+}
+
+func cutLast(name string) (dir, base string, nested bool) {
+	i := strings.LastIndexByte(name, '/')
+	if i < 0 {
+		return "", name, false
+	}
+	return name[:i], name[i+1:], true
+}
+
+func (v *validator) buf(s *Step, b Buf) error {
+	for _, r := range b.Ranges {
+		if err := v.memory(s, r); err != nil {
+			return fmt.Errorf("%v: %w", r, err)
+		}
+	}
+	return nil
+}
+
+func (v *validator) memory(s *Step, r Range) error {
+	if !r.Whole && (!r.From.AtMost(r.To) || !Bytes(0).AtMost(r.From)) {
+		return fmt.Errorf("wanted 0 <= from <= to")
+	}
+	if r.Count > 1 && r.Whole {
+		return fmt.Errorf("a repeated range needs bounds")
+	}
+	if r.Of == Bad {
+		if r.Whole || !r.Faults {
+			return fmt.Errorf("wanted bounds and a declared fault, such as bad[0:1p]!")
+		}
+		return nil
+	}
+	o := v.scope(s)[r.Of]
+	switch {
+	case o == nil:
+		return v.unknown(s, r.Of)
+	case o.kind == KindFD:
+		return fmt.Errorf("%s is a descriptor, wanted a mapping or a buffer", r.Of)
+	case o.gone != "":
+		return fmt.Errorf("%s was ended by %s", r.Of, o.gone)
+	case r.Faults:
+		return nil
+	}
+	return o.covers(r)
+}
+
+// covers says whether the range can be touched without a declared fault.
+func (o *object) covers(r Range) error {
+	from, to := r.bounds(o.length)
+	if !to.AtMost(o.length) {
+		return fmt.Errorf("ends behind the %v that are mapped; write ! behind a range that is meant to fault", o.length)
+	}
+	for _, gone := range o.lost {
+		if !to.AtMost(gone.From) && !gone.To.AtMost(from) {
+			return fmt.Errorf("overlaps [%v:%v], which is not accessible; write ! behind a range that is meant to fault", gone.From, gone.To)
+		}
+	}
+	return nil
+}
+
+// bounds are the first and last byte the range reaches, repeated pieces included.
+func (r Range) bounds(length Size) (from, to Size) {
+	if r.Whole {
+		return Size{}, length
+	}
+	return r.From, r.To.Plus(r.Stride.Times(int64(max(r.Count, 1) - 1)))
+}
+
+func (v *validator) define(s *Step, op *Op) error {
+	if s.Makes == "" {
+		return nil
+	}
+	names := v.scope(s)
+	if names[s.Makes] != nil || s.Makes == Bad || actorName(s.Makes) {
+		return fmt.Errorf("the name %s is taken", s.Makes)
+	}
+	o := &object{kind: op.Makes}
+	switch s.Op {
+	case "mmap":
+		o.length = s.Args[4].(Size)
+	case "mremap":
+		o.length = s.Args[1].(Size)
+	case "anon":
+		o.length = s.Args[0].(Data).Len()
+	}
+	names[s.Makes] = o
+	return nil
+}
+
+// words is argument i as flags.
+func (s *Step) words(i int) Words {
+	w, _ := s.Args[i].(Words)
+	return w
+}
