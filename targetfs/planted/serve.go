@@ -1,0 +1,120 @@
+package planted
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// Serve mounts an empty file system with fault f on the directory dir, writes the line "mounted DIR" to ready, and serves until it is unmounted,
+// its connection is aborted, or SIGTERM or SIGINT comes; it unmounts on a signal. It mounts with mount(2) where it may and with
+// fusermount3 where not. The type is "fuse.planted".
+//
+// Serve is the whole work of a process: the process must exit when it returns, which ends the requests that are still stuck, and must never
+// touch dir itself.
+func Serve(dir string, f Fault, ready io.Writer) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
+	defer signal.Stop(signals)
+
+	if _, err := fs.Mount(dir, newRoot(f), options()); err != nil {
+		return fmt.Errorf("mount planted file system (%v) on %s: %w", f, dir, err)
+	}
+	ended, err := connectionEnd()
+	if err == nil {
+		_, err = fmt.Fprintf(ready, "mounted %s\n", dir)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("serve planted file system (%v) on %s: %w", f, dir, err), unmount(dir))
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-signals:
+		return unmount(dir)
+	}
+}
+
+func options() *fs.Options {
+	none := time.Duration(0)
+	return &fs.Options{
+		// Every stat asks the server.
+		AttrTimeout:     &none,
+		EntryTimeout:    &none,
+		NullPermissions: true,
+		MountOptions: fuse.MountOptions{
+			Name:        "planted",
+			FsName:      "planted",
+			DirectMount: true,
+			Options:     []string{"default_permissions"},
+			MaxWrite:    1 << 20,
+			// One page a READ, so that faults that count requests can be aimed.
+			MaxReadAhead: os.Getpagesize(),
+			// All changes come through the kernel: a new mtime must not drop pages that are right.
+			ExplicitDataCacheControl: true,
+			DisableXAttrs:            true,
+		},
+	}
+}
+
+// connectionEnd gives a channel that is closed when the kernel has ended the connection, by umount or abort. go-fuse's own Wait
+// waits for stuck requests too, that is for ever.
+func connectionEnd() (<-chan struct{}, error) {
+	fd, err := device()
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// No event is asked for; what comes is POLLERR, when the connection is gone (fuse_dev_poll in fs/fuse/dev.c), or
+		// POLLNVAL, when go-fuse has noticed that and closed it.
+		for {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, -1)
+			if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+				return
+			}
+		}
+	}()
+	return ended, nil
+}
+
+// device finds the descriptor of the connection, which go-fuse keeps to itself.
+func device() (int, error) {
+	const open = "/proc/self/fd"
+	entries, err := os.ReadDir(open)
+	if err != nil {
+		return 0, fmt.Errorf("look for /dev/fuse: %w", err)
+	}
+	for _, entry := range entries {
+		if path, err := os.Readlink(open + "/" + entry.Name()); err != nil || path != "/dev/fuse" {
+			continue
+		}
+		var fd int
+		_, err := fmt.Sscan(entry.Name(), &fd)
+		return fd, err
+	}
+	return 0, fmt.Errorf("look for /dev/fuse in %s: not there", open)
+}
+
+// unmount detaches the mount, whoever uses it. Users get errors when this process exits.
+func unmount(dir string) error {
+	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if err == nil || errors.Is(err, syscall.EINVAL) { // EINVAL: not mounted any more
+		return nil
+	}
+	out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput()
+	if fallback != nil {
+		return fmt.Errorf("unmount %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
+	}
+	return nil
+}
