@@ -8,8 +8,9 @@ import (
 )
 
 // escapes matches the terminal sequences of ECMA-48: CSI, the string commands (OSC, DCS, SOS, PM, APC), and the short ones.
+// A string command that never ends stops at the end of its line, so that it cannot swallow evidence.
 var escapes = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]" +
-	"|\x1b[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\)?" +
+	"|\x1b[\\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?" +
 	"|\x1b[ -/]*[0-~]?")
 
 // clean makes s safe for XML 1.0 and for terminals: valid UTF-8, no terminal sequences, and no control or non-characters

@@ -80,6 +80,6 @@ const (
 var defaultKind = map[Verdict]Kind{
 	Wrong:  Semantics,
 	Hang:   KernelHang,
-	Crash:  KernelPanic,
+	Crash:  TargetDied,
 	Broken: InfraHarness,
 }
