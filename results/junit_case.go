@@ -171,7 +171,7 @@ func (b *xmlBuf) properties(indent string, ps []Property) {
 	b.raw(indent + "<properties>\n")
 	for _, p := range ps {
 		b.raw(indent + "  <property")
-		b.attr("name", clipLine(p.Name, maxValue))
+		b.attr("name", clipLine(clean(p.Name), maxValue))
 		b.attr("value", clipLine(clean(p.Value), maxValue))
 		b.raw("/>\n")
 	}

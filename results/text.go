@@ -80,10 +80,13 @@ func clipLine(s string, limit int) string {
 	return cutBytes(s, limit-len("...")) + "..."
 }
 
-// cutBytes is the longest prefix of s with at most n bytes that does not split a character.
+// cutBytes is a prefix of s with at most n bytes that does not split a character.
 func cutBytes(s string, n int) string {
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	n = max(0, min(n, len(s)))
+	for i := n; i > 0 && i > n-utf8.UTFMax; i-- {
+		if i == len(s) || utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
 	}
-	return s[:n]
+	return s[:n] // not UTF-8 here, or nothing left
 }
