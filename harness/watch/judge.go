@@ -1,0 +1,214 @@
+package watch
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// limitFactor is the hard limit in deadlines.
+	limitFactor = 10
+	// manyEvents is the number of voluntary switches or faults that one step cannot need: a livelock that sleeps.
+	manyEvents = 10_000
+	// awakeRate is the context switches per second above which a sleeping server is said to be awake. A runtime's
+	// housekeeping (Go, glib) stays below it.
+	awakeRate = 20
+	// diskShare is the part of the time in which a disk must have been busy to be taken for still working.
+	diskShare = 0.25
+)
+
+// Rules are the times of one step. Only Deadline must be given.
+type Rules struct {
+	Deadline time.Duration // wall time the step may take before anyone asks
+	Confirm  time.Duration // shortest time between the samples of a verdict; 1 s
+	Interval time.Duration // how often the caller takes a sample; Confirm/5
+	Limit    time.Duration // hard limit, after which there is always an answer; 10 × Deadline
+}
+
+func (r Rules) withDefaults() Rules {
+	if r.Confirm == 0 {
+		r.Confirm = time.Second
+	}
+	if r.Interval == 0 {
+		r.Interval = r.Confirm / 5
+	}
+	if r.Limit == 0 {
+		r.Limit = limitFactor * r.Deadline
+	}
+	return r
+}
+
+// Judge decides about one step of one thread. It does nothing but look at samples; it is not safe for concurrent use.
+type Judge struct {
+	rules Rules
+	tid   int
+	began time.Time
+
+	lost   time.Duration // time that does not count: the machine or the process was suspended
+	last   time.Time     // of the sample before this one, zero at first
+	first  *Sample       // the first sample after the deadline
+	window []Sample      // samples of the present confirmation, oldest first
+}
+
+// NewJudge starts the watch over the thread tid, which began its step at began.
+func NewJudge(rules Rules, tid int, began time.Time) *Judge {
+	return &Judge{rules: rules.withDefaults(), tid: tid, began: began}
+}
+
+// Rules returns the rules with the defaults filled in.
+func (j *Judge) Rules() Rules { return j.rules }
+
+// Observe judges one more sample. Samples must come in order, about every Interval. Samples taken before the deadline
+// are allowed and prove nothing.
+func (j *Judge) Observe(s Sample) Motion {
+	interrupted := j.tick(s)
+	m := Motion{Kind: Slow, Elapsed: s.At.Sub(j.began) - j.lost, Servers: s.Servers}
+	task, found := s.Process.Task(j.tid)
+	m.Task = task
+	switch {
+	case s.Problem != "":
+		return j.undecided(m, s.Problem)
+	case !found, task.Dead(), j.replaced(task):
+		m.Kind, m.Why = Gone, "the thread has ended"
+		return m
+	case m.Elapsed < j.rules.Deadline:
+		m.Why = "not overdue yet"
+		return m
+	case !task.counted():
+		return j.undecided(m, fmt.Sprintf("its counters cannot be read: %v", task.Missing))
+	}
+	if j.first == nil {
+		j.first = &s
+	}
+	if interrupted != "" {
+		j.window = nil
+		return j.undecided(m, interrupted)
+	}
+	j.window = append(j.window, s)
+	j.trim()
+	return j.decide(m)
+}
+
+// tick keeps the clock, and says why the confirmation must start again, if it must.
+func (j *Judge) tick(s Sample) string {
+	before := j.last
+	j.last = s.At
+	if before.IsZero() {
+		return suspension(s)
+	}
+	// The monotonic clock stands still while a machine sleeps and the wall clock does not; in a paused guest it may be
+	// the other way round. Round drops the monotonic reading.
+	monotonic, wall := s.At.Sub(before), s.At.Round(0).Sub(before.Round(0))
+	gap := max(monotonic, wall)
+	if gap > 4*j.rules.Interval+time.Second {
+		j.lost += max(0, monotonic-j.rules.Interval)
+		return fmt.Sprintf("no sample for %s: this machine was suspended or starved", seconds(gap))
+	}
+	return suspension(s)
+}
+
+// suspension says which process is not allowed to run, if one is.
+func suspension(s Sample) string {
+	if s.Process.suspended() {
+		return "the process is stopped or frozen"
+	}
+	for _, server := range s.Servers {
+		if server.suspended() {
+			return fmt.Sprintf("the server, process %d, is stopped or frozen", server.PID)
+		}
+	}
+	return ""
+}
+
+// replaced reports that the thread id now names another thread.
+func (j *Judge) replaced(t Task) bool {
+	if j.first == nil || !t.counted() {
+		return false
+	}
+	known, _ := j.first.Process.Task(j.tid)
+	return known.Start != t.Start
+}
+
+// confirm is the shortest window of a verdict. When more threads want to run than there are CPUs, whoever should wake
+// our thread (a kernel thread nobody told us about) gets that much less of a CPU, and we wait that much longer.
+func (j *Judge) confirm() time.Duration {
+	load := j.window[len(j.window)-1].Load
+	return time.Duration(float64(j.rules.Confirm) * max(1, load))
+}
+
+// trim drops samples from the front as long as the rest is a full window.
+func (j *Judge) trim() {
+	newest, need := j.window[len(j.window)-1].At, j.confirm()
+	for len(j.window) > 2 && newest.Sub(j.window[1].At) >= need {
+		j.window = j.window[1:]
+	}
+}
+
+// overLimit reports that there must be an answer now. A machine that stretches the confirmation stretches the limit.
+func (j *Judge) overLimit(elapsed time.Duration) bool {
+	limit := j.rules.Limit
+	if len(j.window) > 0 {
+		limit = max(limit, j.rules.Deadline+2*j.confirm())
+	}
+	return elapsed >= limit
+}
+
+// undecided keeps waiting, up to the hard limit.
+func (j *Judge) undecided(m Motion, why string) Motion {
+	m.Kind, m.Why, m.Exhausted = Slow, why, j.overLimit(m.Elapsed)
+	return m
+}
+
+// decide judges the present window.
+func (j *Judge) decide(m Motion) Motion {
+	w := j.view()
+	m.Window, m.Common = w.span, w.common()
+	if w.span < j.confirm() {
+		return j.undecided(m, fmt.Sprintf("watched for %s so far", seconds(w.span)))
+	}
+	if why, spins := w.thread.spins(w.span, j.rules.Deadline); spins {
+		m.Kind, m.Why = Spinning, why
+		return m
+	}
+	if w.still {
+		return j.still(m, w)
+	}
+	if j.overLimit(m.Elapsed) && (w.thread.sinceFirst.voluntary > manyEvents || w.thread.sinceFirst.faults > manyEvents) {
+		m.Kind, m.Livelock = Spinning, true
+		m.Why = fmt.Sprintf("%d voluntary context switches and %d page faults in this one step",
+			w.thread.sinceFirst.voluntary, w.thread.sinceFirst.faults)
+		return m
+	}
+	return j.undecided(m, "it moves: "+w.thread.inWindow.String())
+}
+
+// still decides about a thread that has not moved in the whole window.
+func (j *Judge) still(m Motion, w view) Motion {
+	for _, server := range w.servers {
+		if why, spins := server.spins(w.span, j.rules.Deadline); spins {
+			m.Kind, m.Server, m.Why = Spinning, server.id, why
+			return m
+		}
+	}
+	why := fmt.Sprintf("not one context switch, page fault or tick of CPU time in %s", seconds(w.span))
+	for _, server := range w.servers {
+		busy, starved := server.busy(w.span)
+		if starved {
+			return j.undecided(m, fmt.Sprintf("its server, process %d, gets no CPU: %s", server.id, server.inWindow))
+		}
+		if busy && !j.overLimit(m.Elapsed) {
+			return j.undecided(m, fmt.Sprintf("its server, process %d, is awake: %s", server.id, server.inWindow))
+		}
+		if busy {
+			why += fmt.Sprintf("; its server, process %d, is awake all the same: %s", server.id, server.inWindow)
+		}
+	}
+	if disk := w.workingDisk(); disk != "" {
+		if !j.overLimit(m.Elapsed) {
+			return j.undecided(m, "disk "+disk+" is still completing requests")
+		}
+		why += "; disk " + disk + " is completing requests all the same"
+	}
+	m.Kind, m.Why = Blocked, why
+	return m
+}

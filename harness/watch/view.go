@@ -1,0 +1,147 @@
+package watch
+
+import (
+	"fmt"
+	"sort"
+	"time"
+)
+
+// view is a window of samples, reduced to what the rules ask about.
+type view struct {
+	span    time.Duration
+	still   bool // the thread has not moved
+	thread  activity
+	servers []activity
+	stacks  [][]string
+	oldest  Sample
+	newest  Sample
+}
+
+// activity is what a thread, or all threads of a process, did.
+type activity struct {
+	id         int // thread or process
+	inWindow   work
+	sinceFirst work // since the first sample after the deadline
+}
+
+// work is a difference of counters.
+type work struct {
+	ran, waited, user, system   time.Duration
+	voluntary, switches, faults uint64
+}
+
+func (w work) String() string {
+	return fmt.Sprintf("%d context switches, %d page faults, %s of CPU time, %s waiting for a CPU",
+		w.switches, w.faults, seconds(w.ran), seconds(w.waited))
+}
+
+func (w *work) add(now, before Task) {
+	w.ran += now.CPU() - before.CPU()
+	w.waited += now.Waited - before.Waited
+	w.user += now.Utime - before.Utime
+	w.system += now.Stime - before.Stime
+	w.voluntary += now.Voluntary - before.Voluntary
+	w.switches += now.Switches() - before.Switches()
+	w.faults += now.Faults() - before.Faults()
+}
+
+// view reduces the present window. The thread is known to be in every sample of it.
+func (j *Judge) view() view {
+	oldest, newest := j.window[0], j.window[len(j.window)-1]
+	w := view{span: newest.At.Sub(oldest.At), oldest: oldest, newest: newest}
+	first, _ := j.first.Process.Task(j.tid)
+	before, _ := oldest.Process.Task(j.tid)
+	now, _ := newest.Process.Task(j.tid)
+	w.still = len(j.window) > 1 && now.still(before)
+	w.thread.id = j.tid
+	w.thread.inWindow.add(now, before)
+	w.thread.sinceFirst.add(now, first)
+	for _, server := range newest.Servers {
+		w.servers = append(w.servers, activity{
+			id:         server.PID,
+			inWindow:   difference(server, oldest.server(server.PID)),
+			sinceFirst: difference(server, j.first.server(server.PID)),
+		})
+	}
+	for _, s := range j.window {
+		t, _ := s.Process.Task(j.tid)
+		if len(t.KernelStack) > 0 {
+			w.stacks = append(w.stacks, t.KernelStack)
+		}
+	}
+	return w
+}
+
+// difference sums over the threads of a process. A thread that started in between counts from zero; what an ended one
+// did is lost.
+func difference(now, before Snapshot) work {
+	var w work
+	for _, t := range now.Tasks {
+		earlier, known := before.Task(t.TID)
+		if !known || earlier.Start != t.Start {
+			earlier = Task{}
+		}
+		w.add(t, earlier)
+	}
+	return w
+}
+
+// spins applies the rule for spinning: at least half of the CPU time to be had in the window, and as much CPU time since
+// the deadline as the deadline allowed in wall time.
+func (a activity) spins(span, deadline time.Duration) (string, bool) {
+	available := max(0, span-a.inWindow.waited)
+	if a.inWindow.ran < available/2 || a.sinceFirst.ran < deadline {
+		return "", false
+	}
+	where := "in user space"
+	if a.inWindow.system > a.inWindow.user {
+		where = "in the kernel"
+	}
+	return fmt.Sprintf("%s of CPU time in %s, mostly %s", seconds(a.inWindow.ran), seconds(span), where), true
+}
+
+// busy reports a server that is not at rest, and whether it is one that wants to run and cannot.
+func (a activity) busy(span time.Duration) (busy, starved bool) {
+	starved = a.inWindow.waited >= span/2
+	rate := float64(a.inWindow.switches) / span.Seconds()
+	return starved || rate >= awakeRate || a.inWindow.ran >= span/10, starved
+}
+
+// workingDisk names a block device that was completing requests in the window and still has some, or was busy for a good
+// part of it. Numbers in flight are a momentary thing, so the busy time is asked as well.
+func (w view) workingDisk() string {
+	var names []string
+	for name, now := range w.newest.Disks {
+		before, known := w.oldest.Disks[name]
+		if !known || now.Completed == before.Completed {
+			continue
+		}
+		share := float64(now.Busy-before.Busy) / float64(w.span)
+		if now.InFlight > 0 || share >= diskShare {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	sort.Strings(names)
+	return names[0]
+}
+
+// common keeps the frames at the outer end of the stack that all samples share.
+func (w view) common() []string {
+	if len(w.stacks) == 0 {
+		return nil
+	}
+	shared := w.stacks[0]
+	for _, stack := range w.stacks[1:] {
+		n := 0
+		for n < min(len(shared), len(stack)) && frameName(shared[len(shared)-1-n]) == frameName(stack[len(stack)-1-n]) {
+			n++
+		}
+		shared = shared[len(shared)-n:]
+	}
+	return shared
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
