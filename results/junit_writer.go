@@ -73,11 +73,18 @@ func newJUnit(path string, opt JUnitOptions, limits shardLimits) (*JUnit, error)
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{}),
 		shard: newShard(opt.Header, 1), final: NewSet(),
 	}
+	stale, err := oldShards(path)
+	if err != nil {
+		return nil, fmt.Errorf("look for the shards of an earlier run: %w", err)
+	}
+	// Our file first: what is left of the earlier run must not look like the end of this one.
 	if err := j.write(); err != nil {
 		return nil, err
 	}
-	if err := removeShards(path); err != nil {
-		return nil, fmt.Errorf("remove the shards of an earlier run: %w", err)
+	for _, old := range stale {
+		if err := os.Remove(old); err != nil {
+			return nil, fmt.Errorf("remove a shard of an earlier run: %w", err)
+		}
 	}
 	go j.keepWriting()
 	return j, nil
@@ -301,32 +308,31 @@ func nameSome(ids []ID) string {
 	return strings.Join(names, ", ")
 }
 
-// removeShards removes the files FILE-2, FILE-3, ... beside path, the last first. It refuses if one of them is not ours.
-func removeShards(path string) error {
+// oldShards lists the files FILE-2, FILE-3, ... beside path. It fails if one of them is not ours.
+func oldShards(path string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ext := filepath.Ext(path)
 	stem := strings.TrimSuffix(filepath.Base(path), ext) + "-"
-	var numbers []int
+	var shards []string
 	for _, e := range entries {
 		number, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ext), stem)
 		n, err := strconv.Atoi(number)
-		if ok && err == nil && n > 1 && e.Name() == filepath.Base(shardPath(path, n)) {
-			numbers = append(numbers, n)
+		if !ok || err != nil || n < 2 || e.Name() != filepath.Base(shardPath(path, n)) {
+			continue
 		}
-	}
-	slices.Sort(numbers)
-	for _, n := range slices.Backward(numbers) {
-		if err := removeOurs(shardPath(path, n)); err != nil {
-			return err
+		if err := checkOurs(shardPath(path, n)); err != nil {
+			return nil, err
 		}
+		shards = append(shards, shardPath(path, n))
 	}
-	return nil
+	return shards, nil
 }
 
-func removeOurs(path string) error {
+// checkOurs fails if the file at path does not begin as all our JUnit files do.
+func checkOurs(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -336,5 +342,5 @@ func removeOurs(path string) error {
 	if _, err := io.ReadFull(f, head); err != nil || string(head) != xmlHead {
 		return fmt.Errorf("%s is in the place of a shard and was not written by us", path)
 	}
-	return os.Remove(path)
+	return nil
 }
