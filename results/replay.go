@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"iter"
 	"maps"
@@ -137,7 +136,7 @@ func ReadHeader(path string) (Header, error) {
 	return Header{}, fmt.Errorf("%s has no record of a journal", path)
 }
 
-// Finished returns the cases of the journal at path that have a verdict, in at most 40 bytes per case, and the cases
+// Finished returns the cases of the journal at path that have a verdict, and the cases
 // that were started and never ended, in order of their start: if the machine died, one of those killed it. Damaged lines are
 // left out and reported in err, joined; the sets are good all the same.
 func Finished(path string) (done *Set, open []ID, err error) {
@@ -169,35 +168,6 @@ func Finished(path string) (done *Set, open []ID, err error) {
 		err = fmt.Errorf("read journal %s: %w", path, errors.Join(damaged...))
 	}
 	return done, byOrder(running), err
-}
-
-// Set is a set of cases that keeps 64-bit hashes only. Two different cases out of a million share a hash with
-// a probability of about 3e-8; the one that came later would then be taken for present.
-type Set struct{ hashes map[uint64]struct{} }
-
-// NewSet returns an empty set.
-func NewSet() *Set { return &Set{hashes: map[uint64]struct{}{}} }
-
-// Add puts id into the set.
-func (s *Set) Add(id ID) { s.hashes[hash(id)] = struct{}{} }
-
-// Has reports whether id is in the set.
-func (s *Set) Has(id ID) bool {
-	_, ok := s.hashes[hash(id)]
-	return ok
-}
-
-// Len is the number of cases in the set.
-func (s *Set) Len() int { return len(s.hashes) }
-
-// hash is FNV-1a of the three names, each with an end mark that no valid name contains.
-func hash(id ID) uint64 {
-	h := fnv.New64a()
-	for _, s := range []string{id.Suite, id.Class, id.Name} {
-		io.WriteString(h, s)
-		h.Write([]byte{0})
-	}
-	return h.Sum64()
 }
 
 // cutTornEnd truncates f behind its last whole record and returns the new size. It reads backwards, so that the length
