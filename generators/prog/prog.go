@@ -103,11 +103,11 @@ func (w Words) Has(word string) bool {
 }
 
 // Each calls f for every single piece of the buffer in order, with repeated ranges spelled out.
-func (b Buf) Each(f func(of string, from, to Size)) {
+func (b Buf) Each(f func(piece Range)) {
 	for _, r := range b.Ranges {
 		for i := range max(r.Count, 1) {
 			shift := r.Stride.Times(int64(i))
-			f(r.Of, r.From.Plus(shift), r.To.Plus(shift))
+			f(Range{Of: r.Of, From: r.From.Plus(shift), To: r.To.Plus(shift), Whole: r.Whole, Faults: r.Faults})
 		}
 	}
 }

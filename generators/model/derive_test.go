@@ -1,0 +1,52 @@
+package model
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"faultline/generators/prog"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden programs")
+
+// Each golden file holds a program with its expectations. What Derive makes of the program without them must be the file again.
+func TestGoldenPrograms(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.prog")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden programs: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".prog"), func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			text, err := os.ReadFile(file)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			p, err := prog.Parse(string(text))
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			strip(p)
+			g.Expect(Derive(p, 4096)).To(gomega.Succeed())
+			if *update {
+				g.Expect(os.WriteFile(file, []byte(p.String()), 0o644)).To(gomega.Succeed())
+				return
+			}
+			g.Expect(p.String()).To(gomega.Equal(string(text)))
+			g.Expect(Derive(p, 4096)).To(gomega.Succeed(), "once more")
+			g.Expect(p.String()).To(gomega.Equal(string(text)), "deriving again changes nothing")
+		})
+	}
+}
+
+// strip removes the expectations.
+func strip(p *prog.Prog) {
+	for k := range p.Steps {
+		s := &p.Steps[k]
+		s.Want = nil
+		if s.Op == "check" {
+			s.Args = s.Args[:1]
+		}
+	}
+}

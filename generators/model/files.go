@@ -1,0 +1,293 @@
+package model
+
+import (
+	"errors"
+	"strings"
+
+	"faultline/generators/prog"
+)
+
+var errNames = errors.New("the model cannot follow names that change beside other actors")
+
+func (m *model) openStep(s *prog.Step) (prog.Expect, error) {
+	name, flags := string(s.Args[0].(prog.Name)), s.Args[1].(prog.Words)
+	i := m.names[name]
+	write := flags.Has("wronly") || flags.Has("rdwr")
+	switch {
+	case i == nil && !flags.Has("creat"):
+		return fails("ENOENT"), nil
+	case i == nil:
+		if !m.parentExists(name) {
+			return fails("ENOENT"), nil
+		}
+		i = m.newInode()
+		m.names[name] = i
+	case i.dir && (write || flags.Has("creat")):
+		return fails("EISDIR"), nil
+	}
+	if flags.Has("trunc") && write {
+		m.setSize(i, 0)
+	}
+	fd := &descriptor{ino: i, read: !flags.Has("wronly"), write: write, direct: flags.Has("direct"), append_: flags.Has("append")}
+	m.scope(process(s)).fds[s.Makes] = fd
+	return nil, nil
+}
+
+func (m *model) parentExists(name string) bool {
+	cut := strings.LastIndexByte(name, '/')
+	if cut < 0 {
+		return true
+	}
+	dir := m.names[name[:cut]]
+	return dir != nil && dir.dir
+}
+
+func (m *model) closeStep(*prog.Step) (prog.Expect, error) { return nil, nil }
+
+// setSize is a truncate to size.
+func (m *model) setSize(i *inode, size int64) { m.resize(i, size, m.writes(nil, i)) }
+
+func (m *model) truncateStep(s *prog.Step) (prog.Expect, error) {
+	i := m.names[string(s.Args[0].(prog.Name))]
+	size := s.Args[1].(prog.Size).In(m.page)
+	switch {
+	case size < 0:
+		return fails("EINVAL"), nil
+	case i == nil:
+		return fails("ENOENT"), nil
+	case i.dir:
+		return fails("EISDIR"), nil
+	}
+	m.setSize(i, size)
+	return nil, nil
+}
+
+func (m *model) ftruncateStep(s *prog.Step) (prog.Expect, error) {
+	fd, size := m.fd(s), s.Args[1].(prog.Size).In(m.page)
+	if !fd.write || size < 0 {
+		return fails("EINVAL"), nil
+	}
+	m.setSize(fd.ino, size)
+	return nil, nil
+}
+
+func (m *model) fallocateStep(s *prog.Step) (prog.Expect, error) {
+	fd, mode := m.fd(s), s.Args[1].(prog.Words)
+	off, n := s.Args[2].(prog.Size).In(m.page), s.Args[3].(prog.Size).In(m.page)
+	switch {
+	case !fd.write:
+		return fails("EBADF"), nil
+	case off < 0 || n <= 0:
+		return fails("EINVAL"), nil
+	case mode.Has("collapse"):
+		return m.collapse(fd.ino, off, n)
+	case mode.Has("insert"):
+		return m.insert(fd.ino, off, n)
+	}
+	i := fd.ino
+	if mode.Has("punch") || mode.Has("zero") {
+		m.blank(i, off, min(off+n, i.maxSize()))
+	}
+	if (mode.Has("alloc") || mode.Has("zero")) && !mode.Has("keep") {
+		m.extend(i, off+n, true)
+	}
+	return nil, nil
+}
+
+// blank makes a range read as zero. Private copies of its pages stay (unmap_mapping_range without even_cows).
+func (m *model) blank(i *inode, from, to int64) {
+	if from < to {
+		m.writeFile(i, from, zeros(to-from), false)
+	}
+}
+
+func (m *model) collapse(i *inode, off, n int64) (prog.Expect, error) {
+	v := m.view(i)
+	switch {
+	case !v.known() || m.sec != nil:
+		return nil, errors.New("the model cannot collapse a file whose size may change")
+	case off%m.page != 0 || n%m.page != 0:
+		return nil, errors.New("the model collapses whole pages only")
+	case off+n >= v.maxSize():
+		return fails("EINVAL"), nil
+	}
+	size := i.maxSize()
+	rest := i.data.slice(off+n, i.data.len())
+	m.dropCopies(i, off/m.page, true)
+	i.data = join(i.data.slice(0, off), rest)
+	i.sizes = []int64{size - n}
+	return nil, nil
+}
+
+func (m *model) insert(i *inode, off, n int64) (prog.Expect, error) {
+	v := m.view(i)
+	switch {
+	case !v.known() || m.sec != nil:
+		return nil, errors.New("the model cannot insert into a file whose size may change")
+	case off%m.page != 0 || n%m.page != 0:
+		return nil, errors.New("the model inserts whole pages only")
+	case off >= v.maxSize():
+		return fails("EINVAL"), nil
+	}
+	size := i.maxSize()
+	m.dropCopies(i, off/m.page, true)
+	i.data = join(i.data.slice(0, off), zeros(n), i.data.slice(off, i.data.len()))
+	i.sizes = []int64{size + n}
+	return nil, nil
+}
+
+func (m *model) statStep(s *prog.Step) (prog.Expect, error) {
+	i := m.names[string(s.Args[0].(prog.Name))]
+	switch {
+	case i == nil:
+		return fails("ENOENT"), nil
+	case i.dir || s.Args[1].(prog.Words).Has("blocks"):
+		return prog.Expect{prog.Succeeds}, nil
+	}
+	v := m.view(i)
+	if v.between {
+		return m.counts(v.minSize(), v.maxSize()), nil
+	}
+	var want prog.Expect
+	for _, size := range v.sizes {
+		want = append(want, prog.Exactly(m.size(size)))
+	}
+	return want, nil
+}
+
+func (m *model) lseekStep(s *prog.Step) (prog.Expect, error) {
+	fd, off, whence := m.fd(s), s.Args[1].(prog.Size).In(m.page), s.Args[2].(prog.Words)[0]
+	i := m.view(fd.ino)
+	switch whence {
+	case "data", "hole":
+		return m.seekExtent(fd, i, off, whence == "data"), nil
+	case "cur":
+		if fd.lost {
+			return prog.Expect{prog.Anything}, nil
+		}
+		off += fd.pos
+	case "end":
+		if !i.known() {
+			fd.lost = true
+			return prog.Expect{prog.Succeeds}, nil
+		}
+		off += i.maxSize()
+	}
+	if off < 0 {
+		return fails("EINVAL"), nil
+	}
+	fd.pos, fd.lost = off, false
+	return m.counts(off, off), nil
+}
+
+// seekExtent: a file system may report data where there is a hole, never a hole where there is data (lseek(2)).
+func (m *model) seekExtent(fd *descriptor, i *inode, off int64, data bool) prog.Expect {
+	if off < 0 || off >= i.maxSize() {
+		return fails("ENXIO")
+	}
+	size := i.maxSize()
+	var want prog.Expect
+	if data {
+		first := firstByte(i.data.slice(off, size), false)
+		if first < 0 {
+			want = append(m.counts(off, size-1), prog.Fails("ENXIO"))
+		} else {
+			want = m.counts(off, off+first)
+		}
+	} else {
+		lo := size
+		if first := firstByte(i.data.slice(off, size), true); first >= 0 {
+			lo = off + first
+		}
+		want = m.counts(min(lo, i.minSize()), size)
+	}
+	if off >= i.minSize() {
+		want = append(want, prog.Fails("ENXIO"))
+	}
+	if len(want) == 1 && want[0].Lo == want[0].Hi {
+		fd.pos, fd.lost = want[0].Lo.In(m.page), false
+	} else {
+		fd.lost = true
+	}
+	return want
+}
+
+// firstByte is the offset of the first byte that may be zero, or of the first that cannot be; -1 if there is none.
+func firstByte(c content, zero bool) int64 {
+	at := int64(0)
+	for _, r := range c {
+		may := false
+		for _, s := range r.may {
+			may = may || s.kind == prog.Zero || s.kind == prog.Any
+		}
+		if may == zero {
+			return at
+		}
+		at += r.n
+	}
+	return -1
+}
+
+func (m *model) renameStep(s *prog.Step) (prog.Expect, error) {
+	from, to := string(s.Args[0].(prog.Name)), string(s.Args[1].(prog.Name))
+	i, old := m.names[from], m.names[to]
+	switch {
+	case m.sec != nil:
+		return nil, errNames
+	case i == nil || !m.parentExists(to):
+		return fails("ENOENT"), nil
+	case i == old:
+		return nil, nil
+	case i.dir || old != nil && old.dir:
+		return nil, errors.New("the model renames files only")
+	}
+	delete(m.names, from)
+	m.names[to] = i
+	return nil, nil
+}
+
+func (m *model) linkStep(s *prog.Step) (prog.Expect, error) {
+	from, to := string(s.Args[0].(prog.Name)), string(s.Args[1].(prog.Name))
+	switch {
+	case m.sec != nil:
+		return nil, errNames
+	case m.names[from] == nil || !m.parentExists(to):
+		return fails("ENOENT"), nil
+	case m.names[from].dir:
+		return fails("EPERM"), nil
+	case m.names[to] != nil:
+		return fails("EEXIST"), nil
+	}
+	m.names[to] = m.names[from]
+	return nil, nil
+}
+
+func (m *model) unlinkStep(s *prog.Step) (prog.Expect, error) {
+	name := string(s.Args[0].(prog.Name))
+	switch i := m.names[name]; {
+	case m.sec != nil:
+		return nil, errNames
+	case i == nil:
+		return fails("ENOENT"), nil
+	case i.dir:
+		return fails("EISDIR"), nil
+	}
+	delete(m.names, name)
+	return nil, nil
+}
+
+func (m *model) mkdirStep(s *prog.Step) (prog.Expect, error) {
+	name := string(s.Args[0].(prog.Name))
+	switch {
+	case m.sec != nil:
+		return nil, errNames
+	case m.names[name] != nil:
+		return fails("EEXIST"), nil
+	case !m.parentExists(name):
+		return fails("ENOENT"), nil
+	}
+	i := m.newInode()
+	i.dir = true
+	m.names[name] = i
+	return nil, nil
+}

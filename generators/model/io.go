@@ -1,0 +1,252 @@
+package model
+
+import (
+	"fmt"
+
+	"faultline/generators/prog"
+)
+
+// transferCall is one read or write of any form, its arguments taken apart.
+type transferCall struct {
+	fd    *descriptor
+	buf   prog.Buf
+	off   int64
+	flags prog.Words
+	// moves says that the call uses and moves the file position.
+	moves bool
+}
+
+func (m *model) call(s *prog.Step) (c transferCall, err error) {
+	c.fd = m.fd(s)
+	c.buf = s.Args[1].(prog.Buf)
+	c.moves = len(s.Args) < 3
+	if !c.moves {
+		c.off = s.Args[2].(prog.Size).In(m.page)
+		c.moves = len(s.Args) > 3 && c.off == -1
+	}
+	if len(s.Args) > 3 {
+		c.flags = s.Args[3].(prog.Words)
+	}
+	if c.moves {
+		if c.fd.lost {
+			return c, fmt.Errorf("the position of the descriptor is not known here; set it with lseek first")
+		}
+		c.off = c.fd.pos
+	}
+	return c, nil
+}
+
+// tooMany says why a vector is refused before anything else happens: more than IOV_MAX pieces (readv(2)).
+func (c *transferCall) tooMany() bool {
+	n := 0
+	for _, r := range c.buf.Ranges {
+		n += max(r.Count, 1)
+	}
+	return n > 1024
+}
+
+func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
+	c, err := m.call(s)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !c.fd.read:
+		return fails("EBADF"), nil
+	case c.tooMany() || c.off < 0:
+		return fails("EINVAL"), nil
+	}
+	i := m.view(c.fd.ino)
+	sp := m.lookup(s, c.buf, true)
+	t := tally{n: sp.n, sure: sp.sure, can: sp.can}
+	t.availSure = clamp(i.minSize()-c.off, sp.n)
+	t.avail = clamp(i.maxSize()-c.off, sp.n)
+	lo, hi := min(t.sure, t.availSure), min(t.can, t.avail)
+	direct := c.fd.direct && sp.n > 0
+	want := m.readResults(&t, lo, hi, direct)
+	if direct && !m.isAligned(sp, c.off) {
+		want, lo = append(want, prog.Fails("EINVAL")), 0
+	}
+	if c.flags.Has("nowait") && hi > 0 {
+		want, lo = append(m.upTo(hi), want...), 0
+		want = append(want, prog.Fails("EAGAIN"))
+	}
+	if direct && t.sure < t.n {
+		lo = 0
+	}
+	m.copyOnWrite(sp)
+	m.transfer(sp.places, []place{{ino: c.fd.ino, off: c.off, n: hi}}, lo, hi)
+	if direct && hi < sp.can {
+		m.slack(sp, hi)
+	}
+	m.move(&c, want)
+	return want, nil
+}
+
+// tally counts the bytes of a transfer: asked for, touchable, available in the file.
+type tally struct {
+	n, sure, can     int64
+	availSure, avail int64
+}
+
+// readResults are the counts a read may return. A buffered read copies up to the first bad byte exactly; EFAULT only if that is the first. A
+// direct read may fail as a whole, or return what it has (user-visible rules of filemap_read, iomap_dio_rw, btrfs_direct_read).
+func (m *model) readResults(t *tally, lo, hi int64, direct bool) prog.Expect {
+	if t.avail == 0 {
+		if direct && t.sure < t.n {
+			return m.counts(0, 0, prog.Fails("EFAULT"))
+		}
+		return m.counts(0, 0)
+	}
+	var want prog.Expect
+	if direct && t.sure < t.n {
+		want = append(want, prog.Fails("EFAULT"))
+		if m.wholeDIO && t.can < t.availSure {
+			return want
+		}
+		lo = 0
+	}
+	if hi > 0 {
+		want = append(m.counts(max(lo, 1), hi), want...)
+	}
+	if t.availSure == 0 {
+		want = append(want, prog.Exactly(prog.Size{}))
+	}
+	if t.sure == 0 && !direct {
+		want = append(want, prog.Fails("EFAULT"))
+	}
+	return want
+}
+
+// slack are the bytes of a direct read's buffer behind the end of the file: the device's last block reaches into them.
+func (m *model) slack(sp *span, hi int64) {
+	end := min(sp.can, m.pagesOf(hi)*m.page)
+	if hi >= end {
+		return
+	}
+	tail := join(m.read(sp.places, hi), zeros(end-hi))
+	old := m.read(sp.places, end)
+	m.write(sp.places, mix(join(old.slice(0, hi), tail.slice(hi, end)), old), 0)
+}
+
+func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
+	c, err := m.call(s)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !c.fd.write:
+		return fails("EBADF"), nil
+	case c.tooMany() || c.off < 0:
+		return fails("EINVAL"), nil
+	}
+	i := c.fd.ino
+	if c.fd.append_ || c.flags.Has("append") {
+		if v := m.view(i); !v.known() || m.weakTo(i) {
+			return nil, fmt.Errorf("the model cannot append while the size is not known")
+		}
+		c.off = m.view(i).maxSize()
+	}
+	sp := m.lookup(s, c.buf, false)
+	if sp.n == 0 {
+		return m.counts(0, 0), nil
+	}
+	want, sure, can := m.writeResults(&c, sp)
+	if can > 0 {
+		m.extend(i, c.off+can, sure == can)
+		if c.fd.direct && m.overlap(sp, i, c.off, c.off+can) {
+			// A page that is the source of this very write cannot be dropped from the cache and may stay stale (generic/729).
+			sure = 0
+		}
+		m.transfer([]place{{ino: i, off: c.off, n: can}}, sp.places, sure, can)
+	}
+	m.move(&c, want)
+	return want, nil
+}
+
+// writeResults are the counts a write may return, how many bytes are certainly and perhaps written.
+func (m *model) writeResults(c *transferCall, sp *span) (want prog.Expect, sure, can int64) {
+	direct := c.fd.direct
+	switch {
+	case sp.sure == sp.n:
+		want, sure, can = m.counts(sp.n, sp.n), sp.n, sp.n
+	case sp.can == 0:
+		want = fails("EFAULT")
+	case !direct && m.exactShort && sp.sure == sp.can:
+		want, sure, can = m.counts(sp.can, sp.can), sp.can, sp.can
+	case direct && m.wholeDIO && sp.can < sp.n:
+		want, can = fails("EFAULT"), sp.can
+	default:
+		want, can = append(m.counts(1, sp.can), prog.Fails("EFAULT")), sp.can
+	}
+	if direct && !m.isAligned(sp, c.off) {
+		want, sure = append(want, prog.Fails("EINVAL")), 0
+	}
+	if c.flags.Has("nowait") && can > 0 {
+		want, sure = append(m.upTo(can), prog.Fails("EAGAIN")), 0
+	}
+	return want, sure, can
+}
+
+// extend grows a file for a write that reaches to end, or perhaps less far.
+func (m *model) extend(i *inode, end int64, certain bool) {
+	if end <= i.minSize() {
+		return
+	}
+	weak := m.writes(nil, i)
+	m.grow(i, end)
+	if certain && !weak {
+		i.sizes = append([]int64{end}, above(i.sizes, end)...)
+		i.between = i.between && !i.known()
+		return
+	}
+	// The size follows the data: it may be seen, or left, anywhere on the way.
+	i.between = true
+	i.may(max(end, i.maxSize()))
+}
+
+func above(sizes []int64, end int64) []int64 {
+	for k, size := range sizes {
+		if size > end {
+			return sizes[k:]
+		}
+	}
+	return nil
+}
+
+// isAligned reports whether a direct transfer has the alignment the program may count on: whole pages, or 512 bytes where it needs that.
+func (m *model) isAligned(sp *span, off int64) bool {
+	unit := m.page
+	if m.dio512 {
+		unit = 512
+	}
+	return sp.align >= unit && off%unit == 0
+}
+
+// move advances the file position by the count returned; unless there is just one, the position is no longer known.
+func (m *model) move(c *transferCall, want prog.Expect) {
+	if !c.moves {
+		return
+	}
+	if len(want) == 1 && want[0].Err != "" {
+		return
+	}
+	if len(want) != 1 || want[0].Lo != want[0].Hi {
+		c.fd.lost = true
+		return
+	}
+	c.fd.pos = c.off + want[0].Lo.In(m.page)
+}
+
+// counts is the expectation of a value from lo to hi, or one of others.
+func (m *model) counts(lo, hi int64, others ...prog.Outcome) prog.Expect {
+	return append(prog.Expect{prog.Between(m.size(lo), m.size(hi))}, others...)
+}
+
+func (m *model) upTo(hi int64) prog.Expect { return m.counts(1, hi) }
+
+func (m *model) size(n int64) prog.Size { return prog.SizeOf(n, m.page) }
+
+func fails(name string) prog.Expect { return prog.Expect{prog.Fails(name)} }
+
+func clamp(n, most int64) int64 { return max(0, min(n, most)) }

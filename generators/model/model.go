@@ -1,0 +1,199 @@
+// Package model says what a right file system does: it walks through a program and fills in what each step may return and which bytes
+// may be seen. Bytes are followed as sets of sources (pattern 3 from offset 512 on, or zero), so the result can be written into the
+// program's text. Sequential programs have exact expectations, but for what file systems are free to do (a short write when the buffer goes
+// bad, direct I/O that is not aligned); beside running actors a byte may be everything it is at any moment. It imports prog only.
+//
+//	p, _ := prog.Parse(text)       // check(A) stands there without data
+//	err := model.Derive(p, 4096)   // now it is check(A, hole*1p + 'b'*1p)
+package model
+
+import (
+	"fmt"
+	"slices"
+
+	"faultline/generators/prog"
+)
+
+// Derive validates the program and sets the expectation of every step, the data of every check and the needs that the steps call for, for
+// pages of the given size. The text then serves machines with any page size. What stood there before is replaced. An error
+// means that the program is invalid, or uses something beside other actors whose result cannot be told.
+func Derive(p *prog.Prog, page int64) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	for _, need := range prog.Requires(p) {
+		p.Need(need)
+	}
+	m := &model{
+		state: newState(page), prog: p, lengths: map[int]prog.Size{}, readOnly: map[int]bool{},
+		exactShort: slices.Contains(p.Needs, "exact-short-write"),
+		wholeDIO:   slices.Contains(p.Needs, "whole-dio"),
+		dio512:     slices.Contains(p.Needs, "dio512"),
+	}
+	for _, f := range p.Files {
+		i := m.newInode()
+		m.names[f.Name] = i
+		c := fromData(f.Data, page)
+		i.sizes = []int64{c.len()}
+		i.data = c.slice(0, m.pagesOf(c.len())*page)
+	}
+	for k := 0; k < len(p.Steps); {
+		end := sectionEnd(p.Steps, k)
+		if end == k {
+			if err := m.step(k); err != nil {
+				return err
+			}
+			k++
+			continue
+		}
+		if err := m.section(k, end); err != nil {
+			return err
+		}
+		k = end
+	}
+	return nil
+}
+
+// model is the walk through one program.
+type model struct {
+	*state
+	prog *prog.Prog
+	// lengths are the areas' lengths as declared, readOnly those mapped shared from a descriptor that cannot write.
+	lengths  map[int]prog.Size
+	readOnly map[int]bool
+	// what the program needs by name and may therefore count on
+	exactShort, wholeDIO, dio512 bool
+	// sec is the stretch of concurrent steps being walked through, nil otherwise.
+	sec *section
+}
+
+// steps is the model's function for each operation.
+var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
+	"open": (*model).openStep, "close": (*model).closeStep,
+	"mmap": (*model).mmapStep, "anon": (*model).anonStep, "munmap": (*model).munmapStep, "mprotect": (*model).mprotectStep,
+	"mremap": (*model).mremapStep, "madvise": (*model).madviseStep, "mlock": (*model).mlockStep, "msync": (*model).msyncStep,
+	"load": (*model).loadStep, "store": (*model).storeStep, "check": (*model).checkStep,
+	"read": (*model).readStep, "pread": (*model).readStep, "readv": (*model).readStep, "preadv": (*model).readStep, "preadv2": (*model).readStep,
+	"write": (*model).writeStep, "pwrite": (*model).writeStep, "writev": (*model).writeStep, "pwritev": (*model).writeStep, "pwritev2": (*model).writeStep,
+	"lseek": (*model).lseekStep, "truncate": (*model).truncateStep, "ftruncate": (*model).ftruncateStep, "fallocate": (*model).fallocateStep,
+	"stat": (*model).statStep, "rename": (*model).renameStep, "link": (*model).linkStep, "unlink": (*model).unlinkStep, "mkdir": (*model).mkdirStep,
+	// What these do has no effect on bytes or sizes.
+	"fsync": succeeds, "fdatasync": succeeds, "sync_file_range": succeeds, "fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
+}
+
+// Knows reports whether the model has a function for the operation.
+func Knows(op string) bool { return steps[op] != nil }
+
+func succeeds(*model, *prog.Step) (prog.Expect, error) { return nil, nil }
+
+// step walks through one step and sets its expectation.
+func (m *model) step(k int) error {
+	s := &m.prog.Steps[k]
+	if m.missing(s) {
+		s.Want = prog.Expect{prog.Anything}
+		return nil
+	}
+	want, err := steps[s.Op](m, s)
+	if err != nil {
+		return fmt.Errorf("step %d, %s: %w", k+1, s.Call(), err)
+	}
+	s.Want = tidy(want)
+	if s.Op == "mmap" && want == nil {
+		m.readOnly[m.scope(process(s)).areas[s.Makes].id] = !m.fd(s).write
+	}
+	return nil
+}
+
+// missing reports whether the step uses something that an earlier step did not make, as was expected; then it is not run.
+func (m *model) missing(s *prog.Step) bool {
+	sc := m.scope(process(s))
+	for i, a := range s.Args {
+		switch a := a.(type) {
+		case prog.Name:
+			if prog.Ops[s.Op].Params[i].Kind == prog.KindFD && sc.fds[string(a)] == nil {
+				return true
+			}
+		case prog.Buf:
+			for _, r := range a.Ranges {
+				if r.Of != prog.Bad && sc.areas[r.Of] == nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// tidy removes outcomes that say the same twice.
+func tidy(e prog.Expect) prog.Expect {
+	var out prog.Expect
+	for _, o := range e {
+		if !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func (m *model) fd(s *prog.Step) *descriptor {
+	return m.scope(process(s)).fds[string(s.Args[0].(prog.Name))]
+}
+
+// process is the address space a step runs in.
+func process(s *prog.Step) string {
+	if s.Process() {
+		return s.Actor
+	}
+	return ""
+}
+
+// checkStep fills in what a check must find.
+func (m *model) checkStep(s *prog.Step) (prog.Expect, error) {
+	if name, isFile := s.Args[0].(prog.Name); isFile {
+		return m.checkFile(s, string(name))
+	}
+	b := s.Args[0].(prog.Buf)
+	sp := m.lookup(s, b, false)
+	var want prog.Expect
+	if sp.can == sp.n {
+		total := b.Ranges[0].To.Minus(b.Ranges[0].From)
+		if b.Ranges[0].Whole {
+			total = m.lengths[m.scope(process(s)).areas[b.Ranges[0].Of].id]
+		}
+		m.fill(s, prog.Alts{m.read(sp.places, sp.n).data(total, m.page)})
+		if sp.sure == sp.n {
+			return nil, nil
+		}
+		want = prog.Expect{prog.Succeeds}
+	}
+	return append(want, prog.Fails(sp.signal)), nil
+}
+
+func (m *model) checkFile(s *prog.Step, name string) (prog.Expect, error) {
+	i := m.names[name]
+	switch {
+	case i == nil:
+		return fails("ENOENT"), nil
+	case i.dir:
+		return nil, fmt.Errorf("%s is a directory", name)
+	}
+	v := m.view(i)
+	if v.between {
+		m.fill(s, nil)
+		return nil, nil
+	}
+	var alts prog.Alts
+	for _, size := range v.sizes {
+		alts = append(alts, v.data.slice(0, size).data(m.size(size), m.page))
+	}
+	m.fill(s, alts)
+	return nil, nil
+}
+
+// fill sets the data of a check.
+func (m *model) fill(s *prog.Step, alts prog.Alts) {
+	s.Args = s.Args[:1:1]
+	if alts != nil {
+		s.Args = append(s.Args, alts)
+	}
+}
