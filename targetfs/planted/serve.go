@@ -26,7 +26,7 @@ func Serve(dir string, f Fault, ready io.Writer) error {
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
 	defer signal.Stop(signals)
 
-	if _, err := fs.Mount(dir, newRoot(f), options()); err != nil {
+	if err := mount(dir, f); err != nil {
 		return fmt.Errorf("mount planted file system (%v) on %s: %w", f, dir, err)
 	}
 	ended, err := connectionEnd()
@@ -44,6 +44,18 @@ func Serve(dir string, f Fault, ready io.Writer) error {
 	}
 }
 
+func mount(dir string, f Fault) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return syscall.ENOTDIR
+	}
+	_, err = fs.Mount(dir, newRoot(f), options())
+	return err
+}
+
 func options() *fs.Options {
 	none := time.Duration(0)
 	return &fs.Options{
@@ -55,10 +67,12 @@ func options() *fs.Options {
 			Name:        "planted",
 			FsName:      "planted",
 			DirectMount: true,
-			Options:     []string{"default_permissions"},
 			MaxWrite:    1 << 20,
-			// One page a READ, so that faults that count requests can be aimed.
+			// READs of one page, one after the other, so that faults that count them can be aimed. With fusermount3 the last max_read
+			// wins, which is go-fuse's own, of MaxWrite.
+			Options:      []string{"default_permissions", fmt.Sprintf("max_read=%d", os.Getpagesize())},
 			MaxReadAhead: os.Getpagesize(),
+			SyncRead:     true,
 			// All changes come through the kernel: a new mtime must not drop pages that are right.
 			ExplicitDataCacheControl: true,
 			DisableXAttrs:            true,
