@@ -1,0 +1,167 @@
+package worker
+
+import (
+	"runtime"
+	"runtime/debug"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// actor performs steps on a thread of its own: the main thread, a thread of a pool, or an actor process.
+type actor struct {
+	table *table
+	slot  *slot
+	prog  *program
+	// begun counts the steps begun; it tells states of the slot apart.
+	begun uint32
+	// next is the ticket to do next.
+	next uint32
+	// steps are the actor's own steps of the program, first the ticket of steps[0]. The main thread writes them before it hands out first.
+	steps []*call
+	first uint32
+
+	// crew is set for the main thread, which waits for the others.
+	crew *crew
+
+	scratch []byte
+	page    []byte
+	stat    unix.Statx_t
+	// dirents are buffers for reading directories, one for each depth.
+	dirents [][]byte
+	depth   int
+}
+
+func newActor(t *table, slot *slot) *actor {
+	return &actor{table: t, slot: slot, page: make([]byte, pageSize)}
+}
+
+// serve is the body of a thread of the pool.
+func (a *actor) serve() {
+	a.settle()
+	for {
+		a.await()
+		a.perform(a.steps[a.next-a.first])
+		a.finish()
+	}
+}
+
+// settle makes the calling goroutine the actor's body.
+func (a *actor) settle() {
+	runtime.LockOSThread()
+	debug.SetPanicOnFault(true)
+	a.slot.pid.Store(int32(unix.Getpid()))
+	a.slot.tid.Store(int32(unix.Gettid()))
+}
+
+// assign tells the actor, while it is idle, which program comes next.
+func (a *actor) assign(p *program, name string) {
+	a.prog = p
+	a.slot.name.Store(packName(name))
+	a.slot.seq.Store(p.seq)
+	a.steps = a.steps[:0]
+	for _, c := range p.calls {
+		if c != nil && c.step.Actor == name {
+			a.steps = append(a.steps, c)
+		}
+	}
+}
+
+// perform does one step, unless the program is over or the step lacks something it names.
+func (a *actor) perform(c *call) {
+	if !c.ready(a.table) {
+		if c.makes != nil {
+			c.makes.state.Store(failed)
+		}
+		if !a.table.failing() {
+			a.table.skipped.Add(1)
+		}
+		return
+	}
+	a.prepare(c)
+	a.begin(c.index)
+	r := c.run(a, c)
+	a.end(c.index, r)
+	a.table.ran.Add(1)
+	if c.makes != nil {
+		c.makes.state.Store(outcome(r))
+	}
+	if f := judge(c, r); f != nil {
+		a.table.fail(f)
+	}
+}
+
+func outcome(r result) uint32 {
+	if r.ok() {
+		return made
+	}
+	return failed
+}
+
+// ready reports whether all that the call names was made. It waits for those that another actor has yet to make.
+func (c *call) ready(t *table) bool {
+	for _, o := range c.uses {
+		for o.state.Load() == pending && !t.failing() {
+			sys(unix.SYS_SCHED_YIELD)
+		}
+		if o.state.Load() != made {
+			return false
+		}
+	}
+	return !t.failing()
+}
+
+// prepare gets the memory of our own ready that a step needs, so that the step itself touches the program's memory only.
+func (a *actor) prepare(c *call) {
+	if c.step.Op == "store" {
+		a.reserve(int(c.length()))
+		c.data.Bytes(a.scratch[:c.length()], pageSize)
+	}
+}
+
+// reserve makes the scratch at least n bytes large and touches it.
+func (a *actor) reserve(n int) {
+	if len(a.scratch) < n {
+		a.scratch = make([]byte, n+n/2)
+		clear(a.scratch)
+	}
+}
+
+// begin notes that the thread is about to do a step: two stores tell the watcher, the rest is history.
+func (a *actor) begin(step int) {
+	now := monotonic()
+	a.begun++
+	a.slot.began.Store(now)
+	a.slot.state.Store(packState(a.begun, step, true))
+	a.table.log(a.slot, step, eventBegin, now, result{})
+}
+
+func (a *actor) end(step int, r result) {
+	a.slot.state.Store(packState(a.begun, step, false))
+	a.slot.finished.Add(1)
+	kind := eventEnd
+	if r.wrong != nil {
+		kind |= eventWrong
+	}
+	a.table.log(a.slot, step, kind, monotonic(), r)
+}
+
+// processStart and processClock are the same moment, in Go's time and as CLOCK_MONOTONIC. So monotonic costs no system call where the kernel has a vDSO.
+var (
+	processStart = time.Now()
+	processClock = clockNow()
+)
+
+// monotonic is CLOCK_MONOTONIC in ns: the same clock in every process.
+func monotonic() int64 { return processClock + int64(time.Since(processStart)) }
+
+func clockNow() int64 {
+	var ts unix.Timespec
+	// The only errors are an unknown clock and a bad address.
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
+
+// address is that of the first byte. See sys for what it may be used for.
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }

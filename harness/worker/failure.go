@@ -1,0 +1,87 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"faultline/generators/prog"
+)
+
+// Failure is the first step of a program that returned what it must not, or found data that must not be.
+type Failure struct {
+	// Step counts from 0.
+	Step  int    `json:"step"`
+	Actor string `json:"actor,omitempty"`
+	// Want is the step's expectation as text, "ok" if none was written.
+	Want string `json:"want"`
+	// Got is what the step returned.
+	Got prog.Result `json:"got"`
+	// Data is set if the step succeeded and the bytes are wrong.
+	Data *Mismatch `json:"data,omitempty"`
+	// Text says it all in one sentence, without the step.
+	Text string `json:"text"`
+}
+
+// judge compares a result with what the step may return; nil means that it is right. Wrong data is wrong whatever the step may return.
+func judge(c *call, r result) *Failure {
+	want := c.step.Want
+	if r.wrong == nil && (want == nil && r.ok() || want != nil && want.Allows(r.public(), pageSize)) {
+		return nil
+	}
+	f := &Failure{Step: c.index, Actor: c.step.Actor, Want: "ok", Got: r.public(), Data: r.wrong}
+	if want != nil {
+		f.Want = want.String()
+	}
+	f.Text = fmt.Sprintf("wanted %s, got %s", f.Want, f.Got.In(pageSize))
+	if r.wrong != nil {
+		f.Text = r.wrong.In(pageSize)
+	}
+	return f
+}
+
+// States of table.verdict.
+const (
+	verdictOpen uint32 = iota
+	verdictClaimed
+	verdictWritten
+)
+
+// failing reports whether a step was wrong, so that no further one shall begin.
+func (t *table) failing() bool { return t.verdict.Load() != verdictOpen }
+
+// fail makes f the program's failure unless another step was first. It lies in shared memory: processes report the same way as threads, and it is
+// not lost if the program hangs on.
+func (t *table) fail(f *Failure) {
+	if !t.verdict.CompareAndSwap(verdictOpen, verdictClaimed) {
+		return
+	}
+	text, err := json.Marshal(f)
+	if err != nil || len(text) > len(t.failure) {
+		// Only an expectation or a size list of many kilobytes does not fit.
+		short := Failure{Step: f.Step, Actor: f.Actor, Got: f.Got, Want: clip(f.Want), Text: clip(f.Text)}
+		text, _ = json.Marshal(short)
+	}
+	t.failureSize.Store(uint32(copy(t.failure[:], text)))
+	t.verdict.Store(verdictWritten)
+}
+
+func clip(s string) string {
+	const most = 1000
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
+}
+
+// readFailure is the failure so far, or nil.
+func (t *table) readFailure() *Failure {
+	if t.verdict.Load() != verdictWritten {
+		return nil
+	}
+	f := &Failure{}
+	if err := json.Unmarshal(t.failure[:t.failureSize.Load()], f); err != nil {
+		return nil // half overwritten by the next program's
+	}
+	return f
+}

@@ -1,0 +1,54 @@
+package worker
+
+import (
+	"golang.org/x/sys/unix"
+
+	"faultline/generators/prog"
+)
+
+// words says which bits a flag of an operation stands for.
+var words = map[string]map[string]uintptr{
+	"open": {
+		"rdonly": unix.O_RDONLY, "wronly": unix.O_WRONLY, "rdwr": unix.O_RDWR, "direct": unix.O_DIRECT, "append": unix.O_APPEND,
+		"sync": unix.O_SYNC, "dsync": unix.O_DSYNC, "creat": unix.O_CREAT, "trunc": unix.O_TRUNC,
+	},
+	"mmap": {
+		"shared": unix.MAP_SHARED, "private": unix.MAP_PRIVATE, "populate": unix.MAP_POPULATE,
+		"none": unix.PROT_NONE, "r": unix.PROT_READ, "w": unix.PROT_WRITE, "rw": unix.PROT_READ | unix.PROT_WRITE,
+	},
+	"mprotect": {
+		"none": unix.PROT_NONE, "r": unix.PROT_READ, "w": unix.PROT_WRITE, "rw": unix.PROT_READ | unix.PROT_WRITE,
+	},
+	"madvise": {
+		"dontneed": unix.MADV_DONTNEED, "pageout": unix.MADV_PAGEOUT, "willneed": unix.MADV_WILLNEED,
+		"populate_read": unix.MADV_POPULATE_READ, "populate_write": unix.MADV_POPULATE_WRITE,
+	},
+	"msync":   {"sync": unix.MS_SYNC, "async": unix.MS_ASYNC, "invalidate": unix.MS_INVALIDATE},
+	"fadvise": {"dontneed": unix.FADV_DONTNEED},
+	"lseek":   {"set": unix.SEEK_SET, "cur": unix.SEEK_CUR, "end": unix.SEEK_END, "data": unix.SEEK_DATA, "hole": unix.SEEK_HOLE},
+	"fallocate": {
+		"alloc": 0, "keep": unix.FALLOC_FL_KEEP_SIZE, "punch": unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE, "zero": unix.FALLOC_FL_ZERO_RANGE,
+		"collapse": unix.FALLOC_FL_COLLAPSE_RANGE, "insert": unix.FALLOC_FL_INSERT_RANGE,
+	},
+	"stat":     {"size": statSize, "blocks": statBlocks},
+	"preadv2":  rwf,
+	"pwritev2": rwf,
+}
+
+var rwf = map[string]uintptr{
+	"nowait": unix.RWF_NOWAIT, "dsync": unix.RWF_DSYNC, "sync": unix.RWF_SYNC, "append": unix.RWF_APPEND, "hipri": unix.RWF_HIPRI,
+}
+
+// Fields of stat; no flags of the kernel.
+const (
+	statSize uintptr = iota
+	statBlocks
+)
+
+func flagBits(op string, flags prog.Words) (bits uintptr) {
+	known := words[op]
+	for _, w := range flags {
+		bits |= known[w]
+	}
+	return bits
+}

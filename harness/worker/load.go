@@ -1,0 +1,252 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"faultline/generators/prog"
+)
+
+// pageSize is the unit of sizes in programs.
+var pageSize = int64(os.Getpagesize())
+
+// call is one step, made ready: names looked up, sizes in bytes, flags as numbers, iovecs written.
+type call struct {
+	index int
+	step  *prog.Step
+	run   func(*actor, *call) result
+	// uses are the things whose names stand in the arguments, makes what the step defines or nil.
+	uses  []*object
+	makes *object
+	// iov are the pieces of the memory argument.
+	iov []unix.Iovec
+	// paths, sizes and flags are the arguments of those kinds, in order. Paths end with a zero byte.
+	paths [2][]byte
+	sizes [2]int64
+	flags [2]uintptr
+	data  prog.Data
+	alts  prog.Alts
+	// target is the actor to wait for.
+	target string
+}
+
+// program is a loaded program. Its memory is used again by later ones.
+type program struct {
+	seq   uint64
+	prog  *prog.Prog
+	space space
+	// dirs are the program's own directories: on the target, and elsewhere if it has files there.
+	dir, other string
+	roots      [2]root
+	elsewhere  map[string]bool
+	// calls are those of the actors that share this address space, others are nil.
+	calls  []*call
+	iovecs pool[unix.Iovec]
+	pieces pool[call]
+	used   pool[*object]
+	paths  pool[byte]
+}
+
+func newProgram(region uintptr) *program {
+	return &program{space: space{region: region, names: map[string]*object{}}, elsewhere: map[string]bool{}}
+}
+
+// load prepares the steps that belong to one address space: that of the named process, or of the main thread and its threads if process is "".
+func (p *program) load(cfg Config, seq uint64, text, process string) (err error) {
+	p.reset(cfg, seq)
+	if p.prog, err = prog.Parse(text); err != nil {
+		return err
+	}
+	for i := range p.prog.Files {
+		if f := &p.prog.Files[i]; f.Elsewhere {
+			p.elsewhere[f.Name] = true
+		}
+	}
+	if p.needsOther() && cfg.Other == "" {
+		return fmt.Errorf("the program has files on another file system, and no place there is known")
+	}
+	for i := range p.prog.Steps {
+		s := &p.prog.Steps[i]
+		var c *call
+		if home(s) == process {
+			if c, err = p.compile(i, s); err != nil {
+				return fmt.Errorf("step %d, %s: %w", i+1, s.Call(), err)
+			}
+		}
+		p.calls = append(p.calls, c)
+	}
+	return nil
+}
+
+// needsOther reports whether a file lies outside the target.
+func (p *program) needsOther() bool { return len(p.elsewhere) > 0 }
+
+func (p *program) reset(cfg Config, seq uint64) {
+	p.seq = seq
+	p.dir = filepath.Join(cfg.Dir, fmt.Sprint(seq))
+	p.other = filepath.Join(cfg.Other, fmt.Sprint(seq))
+	clear(p.elsewhere)
+	p.calls = p.calls[:0]
+	p.space.reset()
+	p.iovecs.reset()
+	p.pieces.reset()
+	p.used.reset()
+	p.paths.reset()
+}
+
+// home is the address space in which a step runs.
+func home(s *prog.Step) string {
+	if s.Process() {
+		return s.Actor
+	}
+	return ""
+}
+
+func (p *program) compile(index int, s *prog.Step) (*call, error) {
+	c := &p.pieces.take(1)[0]
+	c.index, c.step = index, s
+	if c.run = ops[s.Op]; c.run == nil {
+		return nil, fmt.Errorf("the worker has no operation %s", s.Op)
+	}
+	op := prog.Ops[s.Op]
+	var sizes, flags, paths int
+	for i, a := range s.Args {
+		switch a := a.(type) {
+		case prog.Size:
+			c.sizes[sizes] = a.In(pageSize)
+			sizes++
+		case prog.Words:
+			c.flags[flags] = flagBits(s.Op, a)
+			flags++
+		case prog.Data:
+			c.data = a
+		case prog.Alts:
+			c.alts = a
+		case prog.Buf:
+			if err := p.buffer(c, a); err != nil {
+				return nil, err
+			}
+		case prog.Name:
+			switch op.Params[i].Kind {
+			case prog.KindActor:
+				c.target = string(a)
+			case prog.KindFD:
+				o, err := p.space.lookup(string(a), true)
+				if err != nil {
+					return nil, err
+				}
+				p.use(c, o)
+			default:
+				c.paths[paths] = p.path(string(a))
+				paths++
+			}
+		}
+	}
+	return c, p.define(c, op)
+}
+
+// define gives what the step makes its address and length.
+func (p *program) define(c *call, op *prog.Op) (err error) {
+	if c.step.Makes == "" {
+		return nil
+	}
+	var length, align int64
+	switch c.step.Op {
+	case "mmap":
+		length = c.sizes[1]
+	case "mremap":
+		length = c.sizes[0]
+	case "anon":
+		length, align = c.data.Len().In(pageSize), c.sizes[0]
+	}
+	c.makes, err = p.space.define(c.step.Makes, op.Makes, length, align)
+	return err
+}
+
+// use notes that the call depends on an object.
+func (p *program) use(c *call, o *object) {
+	for _, have := range c.uses {
+		if have == o {
+			return
+		}
+	}
+	// Almost always there is one object or two.
+	grown := p.used.take(len(c.uses) + 1)
+	copy(grown, c.uses)
+	grown[len(c.uses)] = o
+	c.uses = grown
+}
+
+// buffer spells out the memory of an argument.
+func (p *program) buffer(c *call, b prog.Buf) (err error) {
+	n := 0
+	for _, r := range b.Ranges {
+		n += max(r.Count, 1)
+	}
+	c.iov = p.iovecs.take(n)[:0]
+	for _, r := range b.Ranges {
+		base, length := p.space.region, int64(0)
+		if r.Of != prog.Bad {
+			o, err := p.space.lookup(r.Of, false)
+			if err != nil {
+				return err
+			}
+			p.use(c, o)
+			base, length = o.addr, o.length
+		}
+		from, to := r.From.In(pageSize), r.To.In(pageSize)
+		if r.Whole {
+			from, to = 0, length
+		}
+		if from < 0 || to < from {
+			return fmt.Errorf("%v: wanted 0 <= from <= to", r)
+		}
+		for i := range max(r.Count, 1) {
+			at := base + uintptr(from+int64(i)*r.Stride.In(pageSize))
+			v := unix.Iovec{}
+			*(*uintptr)(unsafe.Pointer(&v.Base)) = at
+			v.SetLen(int(to - from))
+			c.iov = append(c.iov, v)
+		}
+	}
+	return nil
+}
+
+// path is the absolute path of a file of the program.
+func (p *program) path(name string) []byte {
+	dir := p.dir
+	if p.elsewhere[name] {
+		dir = p.other
+	}
+	return p.cstring(dir + "/" + name)
+}
+
+// cstring is the text as the kernel takes it, in memory that does not move.
+func (p *program) cstring(text string) []byte {
+	return append(append(p.paths.take(len(text) + 1)[:0], text...), 0)
+}
+
+// fd is the descriptor argument.
+func (c *call) fd() uintptr { return uintptr(c.uses[0].fd) }
+
+// base and length are those of the memory argument's only piece.
+func (c *call) base() uintptr   { return uintptr(unsafe.Pointer(c.iov[0].Base)) }
+func (c *call) length() uintptr { return uintptr(c.iov[0].Len) }
+
+// vector is the memory argument as the address and the number of its iovecs.
+func (c *call) vector() (iov, n uintptr) {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(c.iov))), uintptr(len(c.iov))
+}
+
+func (c *call) path(i int) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(c.paths[i]))) }
+
+// off is size argument i as the kernel takes it.
+func (c *call) off(i int) uintptr { return uintptr(c.sizes[i]) }
+
+// what names the object that a check compares.
+func (c *call) what() string { return strings.TrimSpace(fmt.Sprint(c.step.Args[0])) }

@@ -1,0 +1,22 @@
+package worker
+
+// ops performs the operations, by name: one for each row of prog.Ops. It is filled in by init because wait leads back to the table.
+var ops map[string]func(*actor, *call) result
+
+func init() {
+	ops = map[string]func(*actor, *call) result{
+		"open": openOp, "close": closeOp, "lseek": lseekOp, "stat": statOp,
+		"fsync": fsyncOp, "fdatasync": fdatasyncOp, "sync_file_range": syncFileRangeOp, "fadvise": fadviseOp, "drop_caches": dropCachesOp,
+		"truncate": truncateOp, "ftruncate": ftruncateOp, "fallocate": fallocateOp,
+		"rename": renameOp, "link": linkOp, "unlink": unlinkOp, "mkdir": mkdirOp,
+
+		"read": readOp, "write": writeOp, "pread": preadOp, "pwrite": pwriteOp,
+		"readv": readvOp, "writev": writevOp, "preadv": preadvOp, "pwritev": pwritevOp, "preadv2": preadv2Op, "pwritev2": pwritev2Op,
+
+		"mmap": mmapOp, "anon": anonOp, "munmap": munmapOp, "mprotect": mprotectOp, "mremap": mremapOp,
+		"madvise": madviseOp, "mlock": mlockOp, "msync": msyncOp,
+		"load": loadOp, "store": storeOp, "check": checkOp,
+
+		"wait": waitOp,
+	}
+}

@@ -1,0 +1,123 @@
+package worker
+
+import "time"
+
+// runner is the main thread of the child: it takes programs one after the other through set-up, steps and clean-up.
+type runner struct {
+	cfg   Config
+	table *table
+	main  *actor
+	crew  crew
+	// goal is the number of arrivals that opens the latest gate.
+	goal uint32
+}
+
+func newRunner(cfg Config, t *table) *runner {
+	r := &runner{cfg: cfg, table: t, main: newActor(t, &t.slots[0])}
+	r.crew = crew{cfg: cfg, table: t}
+	r.main.settle()
+	r.main.crew = &r.crew
+	return r
+}
+
+// run does it all for one program that was loaded from text.
+func (r *runner) run(p *program, text string) Report {
+	start := monotonic()
+	t := r.table
+	t.ran.Store(0)
+	t.skipped.Store(0)
+	t.verdict.Store(verdictOpen)
+	report := Report{Seq: p.seq}
+	if err := r.crew.recruit(p, text); err != nil {
+		report.Broken = err.Error()
+		return report
+	}
+	r.main.assign(p, "")
+	report.Setup = r.main.around(StepSetup, r.main.setup)
+	if report.Setup == nil {
+		r.walk(p)
+	}
+	r.crew.dismiss()
+	report.Cleanup = r.main.around(StepCleanup, r.main.cleanup)
+	report.Failure = t.readFailure()
+	report.Ran, report.Skipped = int(t.ran.Load()), int(t.skipped.Load())
+	report.Elapsed = time.Duration(monotonic() - start)
+	return report
+}
+
+// around does work that is no step of the text, visibly for the watcher.
+func (a *actor) around(step int, work func() *Trouble) *Trouble {
+	a.begin(step)
+	trouble := work()
+	a.end(step, result{})
+	return trouble
+}
+
+// walk goes through the steps in text order. Once a step was wrong, perform skips the rest.
+func (r *runner) walk(p *program) {
+	for i := range p.prog.Steps {
+		s := &p.prog.Steps[i]
+		if s.Actor != "" {
+			r.crew.find(s.Actor).queued++
+			continue
+		}
+		c := p.calls[i]
+		if s.Op == "wait" {
+			r.release(false)
+			r.wait(c)
+			continue
+		}
+		r.release(true)
+		r.main.perform(c)
+	}
+	r.release(false)
+	for _, m := range r.crew.members {
+		m.slot.join()
+	}
+}
+
+// wait is in the history but not shown as running: who is stuck is the actor that is waited for.
+func (r *runner) wait(c *call) {
+	if r.table.failing() {
+		return
+	}
+	r.table.log(r.main.slot, c.index, eventBegin, monotonic(), result{})
+	result := c.run(r.main, c)
+	r.table.log(r.main.slot, c.index, eventEnd, monotonic(), result)
+	r.table.ran.Add(1)
+}
+
+func waitOp(a *actor, c *call) result {
+	a.crew.find(c.target).slot.join()
+	return result{}
+}
+
+// release hands out what is queued. Those that can begin at once meet at a gate, the main thread among them if it has a step to do next.
+func (r *runner) release(withMain bool) {
+	meeting := uint32(0)
+	for _, m := range r.crew.members {
+		m.meets = m.queued > 0 && m.slot.idle()
+		if m.meets {
+			meeting++
+		}
+	}
+	if withMain && meeting > 0 {
+		meeting++
+	}
+	if meeting > 1 {
+		r.goal += meeting
+	}
+	for _, m := range r.crew.members {
+		if m.meets && meeting > 1 {
+			m.slot.gateGoal.Store(r.goal)
+			m.slot.gateAt.Store(m.slot.handed.Load())
+		}
+		if m.queued > 0 {
+			m.slot.hand(m.queued)
+			m.queued = 0
+		}
+	}
+	if withMain && meeting > 1 {
+		r.table.gate(r.goal)
+	}
+}
