@@ -1,0 +1,103 @@
+package target
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// fsType is how a file system is made on an image and checked afterwards.
+type fsType struct {
+	name    string
+	mkfs    []string // the image is added at the end
+	fsck    []string // only looks; the image is added at the end
+	damage  int      // bits of fsck's exit code that mean damage; other codes but 0 mean that it could not check
+	pkg     string   // Debian package of both tools
+	minSize int64    // bytes; mkfs or mount refuses less
+}
+
+// fsTypes are the types that loop: can make. Exit codes are those of the manual pages named.
+var fsTypes = []fsType{
+	{"ext4", []string{"mkfs.ext4", "-q", "-F"}, []string{"e2fsck", "-f", "-n"}, 4, "e2fsprogs", 8 << 20}, // e2fsck(8)
+	{"ext3", []string{"mkfs.ext3", "-q", "-F"}, []string{"e2fsck", "-f", "-n"}, 4, "e2fsprogs", 8 << 20},
+	{"ext2", []string{"mkfs.ext2", "-q", "-F"}, []string{"e2fsck", "-f", "-n"}, 4, "e2fsprogs", 8 << 20},
+	{"xfs", []string{"mkfs.xfs", "-q", "-f"}, []string{"xfs_repair", "-f", "-n"}, 1, "xfsprogs", 300 << 20}, // xfs_repair(8); mkfs.xfs(8): 300 MB since 5.19
+	{"btrfs", []string{"mkfs.btrfs", "-q", "-f"}, []string{"btrfs", "check", "--readonly"}, 1, "btrfs-progs", 128 << 20},
+	{"f2fs", []string{"mkfs.f2fs", "-q", "-f"}, []string{"fsck.f2fs", "--dry-run"}, 255, "f2fs-tools", 64 << 20},
+	{"gfs2", []string{"mkfs.gfs2", "-q", "-O", "-p", "lock_nolock"}, []string{"fsck.gfs2", "-n"}, 4, "gfs2-utils", 64 << 20}, // fsck.gfs2(8)
+}
+
+func fsTypeNames() []string {
+	var names []string
+	for _, t := range fsTypes {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+func findFSType(spec, name string) (fsType, error) {
+	for _, t := range fsTypes {
+		if t.name == name {
+			return t, nil
+		}
+	}
+	problem := fmt.Sprintf("there is no file-system type %q", name)
+	if name == "" {
+		problem = "a file-system type is missing"
+	}
+	if near := nearest(name, fsTypeNames()); near != "" {
+		problem += fmt.Sprintf("; did you mean %q", near)
+	}
+	return fsType{}, &UsageError{spec, problem + "; the types are " + strings.Join(fsTypeNames(), ", ")}
+}
+
+// lacks lists what this machine lacks to make, mount and check the type, each with how to get it.
+func (t fsType) lacks() []string {
+	var what []string
+	for _, tool := range []string{t.mkfs[0], t.fsck[0]} {
+		if _, err := findTool(tool); err != nil {
+			what = append(what, fmt.Sprintf("%s is not installed (package %s)", tool, t.pkg))
+		}
+	}
+	if err := kernelHas(t.name); err != nil {
+		what = append(what, err.Error())
+	}
+	return what
+}
+
+// check runs the type's checker on an unmounted image. The error is a *CheckError if it found damage.
+func (t fsType) check(ctx context.Context, spec, image string) error {
+	_, err := runTool(ctx, t.fsck[0], append(append([]string{}, t.fsck[1:]...), image)...)
+	var failed *toolError
+	if errors.As(err, &failed) && failed.Code > 0 && failed.Code&t.damage != 0 {
+		return &CheckError{Spec: spec, Command: failed.Command, Code: failed.Code, Output: failed.Output}
+	}
+	if err != nil {
+		return fmt.Errorf("it could not be checked: %w", err)
+	}
+	return nil
+}
+
+// kernelHas tells whether the running kernel can mount a type: it is in /proc/filesystems now, or there is a module, which
+// mount(2) loads by itself.
+func kernelHas(fs string) error {
+	f, err := os.Open("/proc/filesystems")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) > 0 && fields[len(fields)-1] == fs {
+			return nil
+		}
+	}
+	modules, err := os.ReadFile(filepath.Join("/lib/modules", kernelRelease(), "modules.dep"))
+	if err == nil && strings.Contains(string(modules), "/"+fs+".ko") {
+		return nil
+	}
+	return fmt.Errorf("%s is not in this kernel (%s), nor a module of it", fs, kernelRelease())
+}

@@ -1,0 +1,235 @@
+package target
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"faultline/harness/self"
+)
+
+// handsRole is the child that touches file systems under test for us.
+const handsRole = "target-hands"
+
+func init() { self.Register(handsRole, handsMain) }
+
+// touches is what hands can do. None keeps a file open or a working directory on the file system.
+var touches = map[string]func(json.RawMessage) (any, error){
+	"make":    touch(makeOn),
+	"look":    touch(look),
+	"mkdirs":  touch(mkdirs),
+	"probe":   touch(probe),
+	"remove":  touch(func(h home) (none, error) { return none{}, removeOurs(h) }),
+	"unmount": touch(unmountPoint),
+	"sweep":   touch(sweep),
+}
+
+type none struct{}
+
+// touch makes a typed function callable over the pipe.
+func touch[A, R any](f func(A) (R, error)) func(json.RawMessage) (any, error) {
+	return func(raw json.RawMessage) (any, error) {
+		var args A
+		if err := json.Unmarshal(raw, &args); err != nil {
+			return nil, err
+		}
+		return f(args)
+	}
+}
+
+// order is one line to the child, report the one that comes back.
+type order struct {
+	Op   string
+	Args json.RawMessage
+}
+
+type report struct {
+	Result json.RawMessage `json:",omitempty"`
+	Error  *remoteError    `json:",omitempty"`
+}
+
+// remoteError is an error that happened in the child. The errno survives the pipe, for errors.Is.
+type remoteError struct {
+	Text  string
+	Errno syscall.Errno `json:",omitempty"`
+}
+
+func (e *remoteError) Error() string { return e.Text }
+
+func (e *remoteError) Unwrap() error {
+	if e.Errno == 0 {
+		return nil
+	}
+	return e.Errno
+}
+
+// handsMain serves orders until the pipe closes, which it also does when the owner dies.
+func handsMain([]string) int {
+	debug.SetPanicOnFault(true) // a store through a mapping may fault; probes turn that into a reason
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var o order
+		if err := in.Decode(&o); err != nil {
+			return 0
+		}
+		if err := out.Encode(serve(o)); err != nil {
+			return 0
+		}
+	}
+}
+
+func serve(o order) report {
+	f := touches[o.Op]
+	if f == nil {
+		return report{Error: &remoteError{Text: "unknown order " + o.Op}}
+	}
+	result, err := f(o.Args)
+	if err != nil {
+		remote := &remoteError{Text: err.Error()}
+		errors.As(err, &remote.Errno)
+		return report{Error: remote}
+	}
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return report{Error: &remoteError{Text: err.Error()}}
+	}
+	return report{Result: raw}
+}
+
+// hands is the owner's end. The child starts with the first order and serves one order at a time.
+type hands struct {
+	patience time.Duration
+
+	mu    sync.Mutex
+	child *handsChild // nil until needed, and after it was lost
+}
+
+type handsChild struct {
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	stderr  output
+	answers chan report   // holds one, so that a late answer blocks nobody; closed when the child closes its output
+	gone    chan struct{} // closed when the child was waited for
+}
+
+// ask has the child do op and decodes its result. The error is a *Hung if there was no answer in time, a *remoteError if the
+// operation failed, or ctx's. After a Hung or a cancelled order the child is killed and left behind.
+func ask[R any](ctx context.Context, h *hands, what, op string, args any) (R, error) {
+	var result R
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return result, fmt.Errorf("%s: %w", what, err)
+	}
+	if err := h.start(); err != nil {
+		return result, fmt.Errorf("%s: %w", what, err)
+	}
+	answer, err := h.exchange(ctx, what, order{op, raw})
+	if err != nil {
+		return result, err
+	}
+	if answer.Error != nil {
+		return result, answer.Error
+	}
+	if err := json.Unmarshal(answer.Result, &result); err != nil {
+		return result, fmt.Errorf("%s: %w", what, err)
+	}
+	return result, nil
+}
+
+func (h *hands) exchange(ctx context.Context, what string, o order) (report, error) {
+	child := h.child
+	if err := json.NewEncoder(child.stdin).Encode(o); err != nil {
+		h.lose()
+		return report{}, fmt.Errorf("%s: the process that touches the file system is gone: %w", what, err)
+	}
+	patience := time.NewTimer(h.patience)
+	defer patience.Stop()
+	select {
+	case answer, ok := <-child.answers:
+		if ok {
+			return answer, nil
+		}
+		h.lose()
+		return report{}, fmt.Errorf("%s: the process that touches the file system died: %s", what, lastLine(child.stderr.String()))
+	case <-patience.C:
+		h.lose()
+		return report{}, &Hung{What: what, For: h.patience, PID: child.cmd.Process.Pid}
+	case <-ctx.Done():
+		h.lose()
+		return report{}, fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+}
+
+func (h *hands) start() error {
+	if h.child != nil {
+		return nil
+	}
+	child := &handsChild{cmd: self.Command(handsRole), answers: make(chan report, 1), gone: make(chan struct{})}
+	child.cmd.Dir = "/" // never on the file system under test
+	child.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	child.cmd.Stderr = &child.stderr
+	child.cmd.WaitDelay = time.Second
+	stdin, err := child.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := child.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := child.cmd.Start(); err != nil {
+		return fmt.Errorf("start our own binary as %s: %w", handsRole, err)
+	}
+	child.stdin = stdin
+	go child.listen(stdout)
+	h.child = child
+	return nil
+}
+
+func (c *handsChild) listen(stdout io.Reader) {
+	decoder := json.NewDecoder(stdout)
+	for {
+		var r report
+		if decoder.Decode(&r) != nil {
+			break
+		}
+		c.answers <- r
+	}
+	close(c.answers)
+	c.cmd.Wait() // may never return: a child stuck in the kernel; then this goroutine stays with it
+	close(c.gone)
+}
+
+// lose kills a child that is of no use any more. It waits only for a moment: one that is stuck in the kernel is left.
+func (h *hands) lose() {
+	child := h.child
+	h.child = nil
+	child.stdin.Close()
+	child.cmd.Process.Kill()
+	waitFor(child.gone, grace)
+}
+
+// close ends the child in good order.
+func (h *hands) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.child == nil {
+		return
+	}
+	h.child.stdin.Close()
+	if waitFor(h.child.gone, grace) {
+		h.child = nil
+		return
+	}
+	h.lose()
+}

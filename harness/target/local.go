@@ -1,0 +1,256 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"faultline/generators/prog"
+)
+
+// local is a target on this machine. A kind builds it step by step, and each step leaves behind how it is undone.
+type local struct {
+	spec  string
+	opts  Options
+	owner owner
+	hands *hands
+	undos []undo
+
+	temp   home      // for images and mount points; zero if the kind needs none
+	mount  mountinfo // what programs run on, as it was at first
+	home   home      // Dir
+	other  home      // Other; zero if there is none
+	facts  Facts
+	lacks  map[string]string // need -> reason
+	server *server           // nil unless a process of ours serves it
+	base   Target            // what it is stacked on, or nil
+	silent bool              // Check must not touch the file system: that would set off a planted fault
+
+	mu    sync.Mutex
+	ruins string // why the mount can no longer be trusted or checked: it was aborted, or had to be unmounted lazily
+}
+
+// undo is how one step of Open is taken back.
+type undo struct {
+	what string
+	do   func(ctx context.Context) error
+}
+
+func (b *local) Spec() string  { return b.spec }
+func (b *local) FS() string    { return b.mount.Type }
+func (b *local) Dir() string   { return b.home.Path }
+func (b *local) Other() string { return b.other.Path }
+func (b *local) Mount() Facts  { return b.facts }
+
+func (b *local) Lacks(need string) string {
+	if !prog.KnownNeed(need) {
+		return need + ": there is no such need"
+	}
+	return b.lacks[need]
+}
+
+func (b *local) Servers() []int {
+	var pids []int
+	if b.base != nil {
+		pids = b.base.Servers()
+	}
+	if b.server != nil {
+		pids = append(pids, b.server.pid())
+	}
+	return pids
+}
+
+func (b *local) Abort() error {
+	if b.server == nil {
+		return fmt.Errorf("%s: %w: %s", b.spec, ErrNothingToAbort, b.whyNoAbort())
+	}
+	b.ruin("it was aborted")
+	return b.server.abort()
+}
+
+func (b *local) whyNoAbort() string {
+	if !strings.HasPrefix(b.mount.Type, "fuse") {
+		return "the kernel itself serves " + b.mount.Type
+	}
+	_, minor, _ := strings.Cut(b.mount.Number, ":")
+	return fmt.Sprintf("the FUSE mount is not ours; to free what hangs there, as root: echo 1 > /sys/fs/fuse/connections/%s/abort", minor)
+}
+
+// Close takes back all steps, the last first. Every step is tried.
+func (b *local) Close(ctx context.Context) error {
+	var errs []error
+	for len(b.undos) > 0 {
+		last := b.undos[len(b.undos)-1]
+		b.undos = b.undos[:len(b.undos)-1]
+		if err := last.do(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %s: %w", b.spec, last.what, err))
+		}
+	}
+	b.hands.close()
+	return errors.Join(errs...)
+}
+
+func (b *local) later(what string, do func(ctx context.Context) error) {
+	b.undos = append(b.undos, undo{what, do})
+}
+
+// ruin notes the first reason why the mount is of no use any more.
+func (b *local) ruin(why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ruins == "" {
+		b.ruins = why
+	}
+}
+
+func (b *local) ruined() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ruins
+}
+
+// makeTemp makes the folder for images and mount points, after sweeping what dead owners left beside it. It holds an empty
+// folder "mnt".
+func (b *local) makeTemp(ctx context.Context) error {
+	// What cannot be swept does not stop us; Sweep reports it.
+	ask[swept](ctx, b.hands, "sweep "+b.opts.Temp, "sweep", b.opts.Temp)
+	m, err := ask[made](ctx, b.hands, "make a folder in "+b.opts.Temp, "make", makeArgs{Base: b.opts.Temp, Owner: b.owner})
+	if err != nil {
+		return err
+	}
+	b.temp = m.Home
+	b.laterRemove(m.Home)
+	if err := os.Mkdir(b.point(), 0o755); err != nil {
+		return err
+	}
+	return nil
+}
+
+// point is where a kind mounts.
+func (b *local) point() string { return filepath.Join(b.temp.Path, "mnt") }
+
+// mountTool mounts on point with mount(8). Undoing unmounts, and then does after if the mount ended well.
+func (b *local) mountTool(ctx context.Context, after func(ctx context.Context) error, args ...string) error {
+	// First the undo: mount(8) may have mounted although it was killed.
+	b.later("unmount", func(ctx context.Context) error { return b.unmount(ctx, after) })
+	if _, err := runTool(ctx, "mount", append(args, b.point())...); err != nil {
+		return err
+	}
+	return nil
+}
+
+// unmount unmounts point. If it is in use, or does not come back, it is unmounted lazily: it disappears from sight, and for good
+// when its last user ends.
+func (b *local) unmount(ctx context.Context, after func(ctx context.Context) error) error {
+	mounted, err := b.unmountPatiently(ctx)
+	if err != nil {
+		b.ruin("it had to be unmounted lazily")
+		_, lazyErr := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+b.point()+" lazily", "unmount", unmountArgs{b.point(), true})
+		return errors.Join(fmt.Errorf("it was unmounted lazily and not checked: %w", err), lazyErr)
+	}
+	if !mounted {
+		return b.vanished()
+	}
+	if after == nil || b.ruined() != "" {
+		return nil
+	}
+	return after(ctx)
+}
+
+// vanished says that somebody else has unmounted what we mounted. If the mount never came to be, that is no wonder.
+func (b *local) vanished() error {
+	if b.mount.ID == 0 {
+		return nil
+	}
+	return errors.New("somebody else has unmounted it; it was not checked")
+}
+
+// unmountPatiently gives users of the mount some time to end.
+func (b *local) unmountPatiently(ctx context.Context) (mounted bool, err error) {
+	deadline := time.Now().Add(busyPatience)
+	for {
+		mounted, err = ask[bool](ctx, b.hands, "unmount "+b.point(), "unmount", unmountArgs{Point: b.point()})
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) || b.ruined() != "" {
+			return mounted, err
+		}
+		select {
+		case <-ctx.Done():
+			return mounted, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// settle makes our folder in base and finds out what it is on. ours says that the mount is our own: then nothing has to be
+// removed from it.
+func (b *local) settle(ctx context.Context, args makeArgs, ours bool) error {
+	m, err := ask[made](ctx, b.hands, "make a folder in "+args.Base, "make", args)
+	if err != nil {
+		return err
+	}
+	b.home, b.mount = m.Home, m.Mount
+	if !ours {
+		b.laterRemove(m.Home)
+	}
+	b.facts = Facts{
+		Point: m.Mount.Point, Root: m.Mount.Root, Device: m.Mount.Source, Number: m.Mount.Number, Type: m.Mount.Type,
+		Options: m.Mount.options(), BlockSize: m.Block, Kernel: kernelRelease(),
+	}
+	if m.Total > 0 && m.Free < room {
+		return &UsageError{b.spec, noRoom(m.Mount.Point, m.Free)}
+	}
+	return nil
+}
+
+// settleOurs does all that is left to do once our own mount is there.
+func (b *local) settleOurs(ctx context.Context) error {
+	if err := b.settle(ctx, makeArgs{Base: b.point(), Owner: b.owner}, true); err != nil {
+		return err
+	}
+	return b.inspect(ctx)
+}
+
+// laterRemove has a folder of ours deleted by Close.
+func (b *local) laterRemove(h home) {
+	b.later("remove "+h.Path, func(ctx context.Context) error {
+		_, err := ask[none](context.WithoutCancel(ctx), b.hands, "remove "+h.Path, "remove", h)
+		return err
+	})
+}
+
+// inspect probes in our folder, adds what is promised by type, and finds a place for files elsewhere.
+func (b *local) inspect(ctx context.Context) error {
+	p, err := ask[probed](ctx, b.hands, "probe "+b.home.Path, "probe", b.home.Path)
+	if err != nil {
+		return err
+	}
+	b.declare(p)
+	return b.makeOther(ctx)
+}
+
+// declare notes what was probed and what is promised.
+func (b *local) declare(p probed) {
+	b.facts.DIOAlign = p.DIOAlign
+	maps.Copy(b.lacks, p.Lacks)
+	maps.Copy(b.lacks, unpromised(b.mount, b.facts.Kernel))
+}
+
+func noRoom(where string, free uint64) string {
+	return fmt.Sprintf("%s has only %d MiB left; %d MiB are needed", where, free>>20, room>>20)
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

@@ -1,0 +1,128 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func loopKind() Kind {
+	return Kind{
+		Name:  "loop",
+		Usage: "loop:TYPE[,size=512M][,mkfs=OPTIONS][,mount=OPTIONS], TYPE one of " + strings.Join(fsTypeNames(), ", "),
+		Doc:   "a fresh file system in an image file, mounted through a loop device, checked with its fsck at the end",
+		Needs: []string{"root", "loop devices", "the type in the kernel", "its mkfs and fsck"},
+		open:  openLoop,
+	}
+}
+
+// loopOptions are what a loop spec says. A comma begins a new option only before "size=", "mkfs=" and "mount=", so the
+// options of mkfs (split at blanks) and of mount(8) may hold commas:
+//
+//	loop:xfs,size=1G,mkfs=-m crc=1,reflink=0 -b size=1024,mount=noatime,nodiscard
+type loopOptions struct {
+	fs    fsType
+	size  int64
+	mkfs  string
+	mount string
+}
+
+const defaultImageSize = 512 << 20
+
+func parseLoop(spec, arg string) (loopOptions, error) {
+	name, values, err := splitOptions(spec, arg, "size", "mkfs", "mount")
+	if err != nil {
+		return loopOptions{}, err
+	}
+	o := loopOptions{size: defaultImageSize, mkfs: values["mkfs"], mount: values["mount"]}
+	if o.fs, err = findFSType(spec, name); err != nil {
+		return loopOptions{}, err
+	}
+	if text, given := values["size"]; given {
+		if o.size, err = parseSize(spec, text); err != nil {
+			return loopOptions{}, err
+		}
+	}
+	if o.size < o.fs.minSize {
+		return loopOptions{}, &UsageError{spec, fmt.Sprintf("the size %s is too small for %s; it needs at least %s", sizeText(o.size), o.fs.name, sizeText(o.fs.minSize))}
+	}
+	return o, nil
+}
+
+func (o loopOptions) spec() string {
+	spec := "loop:" + o.fs.name
+	if o.size != defaultImageSize {
+		spec += ",size=" + sizeText(o.size)
+	}
+	if o.mkfs != "" {
+		spec += ",mkfs=" + o.mkfs
+	}
+	if o.mount != "" {
+		spec += ",mount=" + o.mount
+	}
+	return spec
+}
+
+// lacks lists why this machine cannot have such a target.
+func (o loopOptions) lacks(temp string) []string {
+	var what []string
+	if os.Geteuid() != 0 {
+		what = append(what, "it needs root to mount")
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		what = append(what, "there are no loop devices: /dev/loop-control is missing (modprobe loop; in a container: --device /dev/loop-control and the loop devices)")
+	}
+	what = append(what, o.fs.lacks()...)
+	var st unix.Statfs_t
+	if err := unix.Statfs(temp, &st); err == nil && st.Bavail*uint64(st.Bsize) < uint64(o.size) {
+		what = append(what, fmt.Sprintf("the image needs %s, but %s has only %d MiB left (set TMPDIR, or size=)", sizeText(o.size), temp, st.Bavail*uint64(st.Bsize)>>20))
+	}
+	return what
+}
+
+// openLoop makes the image, its file system and the mount. mount(8) sets the loop device up with autoclear, so that the
+// kernel frees it with the last unmount, whatever becomes of us.
+func openLoop(ctx context.Context, b *local, arg string) error {
+	o, err := parseLoop(b.spec, arg)
+	if err != nil {
+		return err
+	}
+	b.spec = o.spec()
+	if what := o.lacks(b.opts.Temp); len(what) > 0 {
+		return &Missing{b.spec, what}
+	}
+	if err := b.makeTemp(ctx); err != nil {
+		return err
+	}
+	image := filepath.Join(b.temp.Path, "image")
+	if err := makeImage(image, o.size); err != nil {
+		return err
+	}
+	mkfs := append(append([]string{}, o.fs.mkfs[1:]...), strings.Fields(o.mkfs)...)
+	if _, err := runTool(ctx, o.fs.mkfs[0], append(mkfs, image)...); err != nil {
+		return err
+	}
+	fsck := func(ctx context.Context) error { return o.fs.check(ctx, b.spec, image) }
+	options := strings.TrimSuffix("loop,"+o.mount, ",")
+	if err := b.mountTool(ctx, fsck, "-t", o.fs.name, "-o", options, image); err != nil {
+		return err
+	}
+	return b.settleOurs(ctx)
+}
+
+// makeImage makes a sparse file.
+func makeImage(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("make an image: %w", err)
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		return fmt.Errorf("make an image: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapped maps the file for the time of use.
+func (p *prober) mapped(use func(m []byte) error) error {
+	m, err := unix.Mmap(p.fd(), 0, filePages*p.page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("mmap(MAP_SHARED): %w", err)
+	}
+	defer unix.Munmap(m)
+	return use(m)
+}
+
+// sharedMmap stores through a mapping and reads the byte back from the file.
+func (p *prober) sharedMmap() error {
+	return p.mapped(func(m []byte) error {
+		m[p.page] = 'x'
+		if err := unix.Msync(m, unix.MS_SYNC); err != nil {
+			return fmt.Errorf("msync: %w", err)
+		}
+		var b [1]byte
+		if _, err := p.file.ReadAt(b[:], int64(p.page)); err != nil {
+			return err
+		}
+		if b[0] != 'x' {
+			return errors.New("a byte stored through a shared mapping is not in the file after msync")
+		}
+		return nil
+	})
+}
+
+func (p *prober) populate() error {
+	return p.mapped(func(m []byte) error {
+		if err := unix.Madvise(m, unix.MADV_POPULATE_READ); err != nil {
+			return fmt.Errorf("madvise(MADV_POPULATE_READ): %w", err)
+		}
+		if err := unix.Madvise(m, unix.MADV_POPULATE_WRITE); err != nil {
+			return fmt.Errorf("madvise(MADV_POPULATE_WRITE): %w", err)
+		}
+		return nil
+	})
+}
+
+func (p *prober) pageout() error {
+	return p.mapped(func(m []byte) error {
+		if err := unix.Madvise(m, unix.MADV_PAGEOUT); err != nil {
+			return fmt.Errorf("madvise(MADV_PAGEOUT): %w", err)
+		}
+		return nil
+	})
+}
+
+// dropCaches opens the file and writes nothing: dropping would slow down the whole machine.
+func (p *prober) dropCaches() error {
+	f, err := os.OpenFile("/proc/sys/vm/drop_caches", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// mlock locks as many pages as programs do.
+func (p *prober) mlock() error {
+	if err := unix.Mlock(p.mem); err != nil {
+		return fmt.Errorf("mlock of %d pages: %w", filePages, err)
+	}
+	if err := unix.Munlock(p.mem); err != nil {
+		return fmt.Errorf("munlock of %d pages: %w", filePages, err)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package target
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Guarantees cannot be probed: a race that was not lost once proves nothing. What a file system promises is known from its
+// source, and stands in one table. A type that no row names promises nothing, and the programs that need it are skipped.
+
+// promise is a row: the types that give a guarantee, or do not, and since when.
+type promise struct {
+	need    string
+	types   []string
+	from    version // first kernel that keeps it, as far as its source was read; zero: none does
+	without string  // mount option that takes it away
+	why     string  // for those who do not keep it
+	source  string  // where it was read
+}
+
+// version is the release of a kernel.
+type version struct{ major, minor int }
+
+func (v version) less(than version) bool {
+	return v.major < than.major || v.major == than.major && v.minor < than.minor
+}
+
+// parseVersion reads the two numbers that a release begins with: "6.18.44-1-amd64".
+func parseVersion(release string) version {
+	var v version
+	fmt.Sscanf(release, "%d.%d", &v.major, &v.minor)
+	return v
+}
+
+// promises was read in the kernels 5.10, 6.1, 6.12 and 7.2.
+var promises = []promise{
+	{need: "atomic-read", types: []string{"xfs"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "fs/xfs/xfs_file.c: xfs_file_buffered_read holds IOLOCK shared, xfs_file_buffered_write exclusive, each over its whole call"},
+	{need: "atomic-read", types: []string{"ext4", "ext3", "ext2", "btrfs", "f2fs", "tmpfs"},
+		why:    "buffered reads take no inode lock, so a read may see a write half done",
+		source: "mm/filemap.c: filemap_read"},
+	{need: "atomic-read", types: []string{"gfs2"},
+		why:    "reads of cached pages take no glock, and a fault in the buffer drops it",
+		source: "fs/gfs2/file.c: gfs2_file_read_iter"},
+
+	{need: "exact-short-write", types: []string{"ext4", "ext3", "ext2", "f2fs", "tmpfs"}, from: version{6, 1},
+		why:    "before 6.1 a chunk of the write was all or nothing",
+		source: "mm/filemap.c: generic_perform_write; fault_in_iov_iter_readable fails only if nothing is readable (a6294593e8a1)"},
+	{need: "exact-short-write", types: []string{"xfs"}, from: version{6, 1},
+		why:    "before 6.1 a chunk of the write was all or nothing",
+		source: "fs/iomap/buffered-io.c: iomap_write_iter"},
+	{need: "exact-short-write", types: []string{"gfs2"}, from: version{6, 1},
+		why:    "before 5.18 a write may also end early because of a fault or a contended glock",
+		source: "fs/gfs2/file.c: gfs2_file_buffered_write"},
+	{need: "exact-short-write", types: []string{"btrfs"},
+		why:    "btrfs faults in the whole chunk first",
+		source: "fs/btrfs/file.c: btrfs_buffered_write"},
+	{need: "exact-short-write", types: []string{"fuse", "ntfs3"},
+		why:    "the whole page must be readable first",
+		source: "fs/fuse/file.c: fuse_fill_write_pages; fs/ntfs3/file.c"},
+
+	{need: "whole-dio", types: []string{"xfs", "ext4"}, from: version{5, 10}, without: "data=journal",
+		why:    "with data=journal direct I/O goes through the page cache",
+		source: "fs/iomap/direct-io.c: __iomap_dio_rw without IOMAP_DIO_PARTIAL; fs/ext4/file.c: ext4_should_use_dio"},
+	{need: "whole-dio", types: []string{"btrfs"},
+		why:    "btrfs returns what a direct read got, and ends a direct write through the page cache",
+		source: "fs/btrfs/direct-io.c: btrfs_direct_read, btrfs_direct_write"},
+	{need: "whole-dio", types: []string{"gfs2"},
+		why:    "beyond the end of the file and into holes gfs2 writes through the page cache",
+		source: "fs/gfs2/file.c: gfs2_file_direct_write"},
+	{need: "whole-dio", types: []string{"tmpfs"},
+		why:    "direct I/O on tmpfs goes through the page cache",
+		source: "mm/shmem.c: shmem_file_write_iter"},
+}
+
+// guarantees lists the needs that promises decides.
+func guarantees() []string {
+	var needs []string
+	for _, p := range promises {
+		if !slices.Contains(needs, p.need) {
+			needs = append(needs, p.need)
+		}
+	}
+	return needs
+}
+
+// unpromised gives the reason for every guarantee that a mount under a kernel does not give.
+func unpromised(m mountinfo, kernel string) map[string]string {
+	reasons := map[string]string{}
+	for _, need := range guarantees() {
+		if why := whyUnpromised(m, parseVersion(kernel), need); why != "" {
+			reasons[need] = need + ": " + why
+		}
+	}
+	return reasons
+}
+
+func whyUnpromised(m mountinfo, kernel version, need string) string {
+	name, _, _ := strings.Cut(m.Type, ".") // "fuse.sshfs" is fuse
+	for _, p := range promises {
+		if p.need != need || !slices.Contains(p.types, name) {
+			continue
+		}
+		if p.from == (version{}) || kernel.less(p.from) || p.without != "" && m.has(p.without) {
+			return p.why
+		}
+		return ""
+	}
+	return "nothing is known about " + m.Type
+}

@@ -1,0 +1,116 @@
+package target
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"faultline/harness/self"
+	"faultline/harness/watch"
+)
+
+// server is a process of ours that serves a FUSE mount. It is our own binary in another role, and ends by itself when the
+// pipe to its owner closes.
+type server struct {
+	cmd        *exec.Cmd
+	lease      io.Closer        // its standard input
+	said       output           // its standard error
+	exited     chan struct{}    // closed when it was waited for
+	connection watch.Connection // kept since mount time; meaningless until then
+}
+
+// startServer starts the role and waits for the line with which it says that it has mounted.
+func startServer(ctx context.Context, patience time.Duration, role string, args ...string) (*server, error) {
+	s := &server{cmd: self.Command(role, args...), exited: make(chan struct{})}
+	s.cmd.Dir = "/"
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.cmd.Stderr = &s.said
+	s.cmd.WaitDelay = grace
+	lease, err := s.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	ready, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.lease = lease
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start our own binary as %s: %w", role, err)
+	}
+	mounted := make(chan bool, 1)
+	go s.follow(ready, mounted)
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case ok := <-mounted:
+		if ok {
+			return s, nil
+		}
+		err = errors.New(lastLine(s.said.String()))
+	case <-timer.C:
+		err = fmt.Errorf("it has not mounted for %v", patience)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	s.kill()
+	return nil, fmt.Errorf("start the server %s: %w", strings.Join(append([]string{role}, args...), " "), err)
+}
+
+// follow reads what the server prints until it ends, and then waits for it.
+func (s *server) follow(ready io.Reader, mounted chan<- bool) {
+	lines := bufio.NewScanner(ready)
+	mounted <- lines.Scan()
+	for lines.Scan() {
+	}
+	s.cmd.Wait()
+	close(s.exited)
+}
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+// ended reports how the server ended, if it has.
+func (s *server) ended() (how string, ended bool) {
+	if !waitFor(s.exited, 0) {
+		return "", false
+	}
+	how = s.cmd.ProcessState.String()
+	if last := lastLine(s.said.String()); last != "" {
+		how += ": " + last
+	}
+	return how, true
+}
+
+// abort ends the FUSE connection, so that all who wait for an answer get ECONNABORTED or ENOTCONN. Without fusectl the
+// server is killed, which does the same: the kernel aborts a connection when the last descriptor of it closes.
+func (s *server) abort() error {
+	if err := s.connection.Abort(); err == nil {
+		return nil
+	}
+	s.kill()
+	if !waitFor(s.exited, 0) {
+		return fmt.Errorf("the server, process %d, was killed and does not end", s.pid())
+	}
+	return nil
+}
+
+// stop waits for a server whose mount is gone, and makes sure.
+func (s *server) stop() error {
+	s.lease.Close()
+	if waitFor(s.exited, grace) {
+		return nil
+	}
+	return s.abort()
+}
+
+func (s *server) kill() {
+	s.lease.Close()
+	s.cmd.Process.Kill()
+	waitFor(s.exited, grace)
+}
