@@ -29,8 +29,8 @@ func (s *space) give(n int64) { s.free.Add(n) }
 
 type block [blockSize]byte
 
-// data is the content of a file. Only blocks that were written or reserved take memory, so a file may be as long as an offset can tell.
-// Bytes of a block beyond size are zero at all times, so growing needs no work.
+// data is the content of a file. Only blocks that were written or reserved take memory, so a file may be as long as an offset
+// can tell. Bytes of a block beyond size are zero at all times, so growing needs no work.
 type data struct {
 	space  *space
 	blocks map[int64]*block // by number in the file; nil: reserved and not written, reads as zeros
@@ -110,8 +110,8 @@ func (d *data) unwrite(off, n int64) {
 	d.zero(off, n, func(number int64) { d.blocks[number] = nil })
 }
 
-// zero clears the allocated part of [off, off+n): whole is called for whole blocks, parts are zeroed. The length may be anything, so it
-// goes through the blocks that there are and not through the range.
+// zero clears the allocated part of [off, off+n): whole is called for whole blocks, parts are zeroed. The length may be
+// anything, so it goes through the blocks that there are and not through the range.
 func (d *data) zero(off, n int64, whole func(number int64)) {
 	for number, b := range d.blocks {
 		start := number * blockSize

@@ -2,6 +2,7 @@ package planted
 
 import (
 	"context"
+	"os"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -40,6 +41,8 @@ func newRoot(fault Fault) *dir {
 	v.give(capacity)
 	root := &dir{volume: v}
 	root.init(context.Background(), 0755)
+	// No request made it: it belongs to who serves it.
+	root.uid, root.gid = uint32(os.Geteuid()), uint32(os.Getegid())
 	return root
 }
 
@@ -70,7 +73,8 @@ func (d *dir) Setattr(ctx context.Context, h fs.FileHandle, in *fuse.SetAttrIn, 
 	return d.Getattr(ctx, h, out)
 }
 
-func (d *dir) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
+func (d *dir) Create(ctx context.Context, name string, _, mode uint32, out *fuse.EntryOut) (
+	*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	if d.GetChild(name) != nil {
 		return nil, nil, 0, syscall.EEXIST
 	}

@@ -17,7 +17,7 @@ type Fault struct {
 	Verdict string // what a right judge says of a program that is hit: pass, wrong, hang or crash
 
 	Nth   int           // not 0: only the Nth such request since the mount
-	Each  int           // not 0: only the Nth such request on every file
+	Each  int           // not 0: only the Nth such request on every file, which passes over those that fill it before a program
 	Rate  int           // not 0: one such request in Rate on average, chosen by Seed
 	Seed  uint64        // start of the choices of Rate
 	Delay time.Duration // how long a request of "slow" takes
@@ -47,7 +47,7 @@ const (
 	anyRead   = "READ"
 	dataRead  = "READ that finds data"
 	faultRead = "READ caused by a page fault, of the program or of a system call in its user copy"
-	anyWrite  = "WRITE; filling a file before a program is one too, see Each"
+	anyWrite  = "WRITE"
 )
 
 // Faults is every fault there is, "none" first.

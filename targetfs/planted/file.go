@@ -28,7 +28,8 @@ var (
 	_ fs.NodeOnForgetter = (*file)(nil)
 )
 
-// Open asks for neither FOPEN_KEEP_CACHE, so every open drops the page cache, nor FOPEN_DIRECT_IO: O_DIRECT works without, and mappings with it.
+// Open does not ask for FOPEN_KEEP_CACHE, so every open drops the page cache. It does not ask for FOPEN_DIRECT_IO either: O_DIRECT
+// works without, and descriptors opened so can be mapped.
 func (f *file) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	return nil, 0, 0
 }
@@ -75,8 +76,8 @@ func (f *file) Write(_ context.Context, _ fs.FileHandle, src []byte, off int64) 
 	return uint32(len(src)), 0
 }
 
-// Allocate is fallocate(2). The kernel lets KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE through (fuse_file_fallocate in fs/fuse/file.c) and
-// answers EOPNOTSUPP to the rest itself.
+// Allocate is fallocate(2). The kernel lets KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE through (fuse_file_fallocate in
+// fs/fuse/file.c) and answers EOPNOTSUPP to the rest itself.
 func (f *file) Allocate(_ context.Context, _ fs.FileHandle, off, length uint64, mode uint32) syscall.Errno {
 	if off > math.MaxInt64 || length > math.MaxInt64-off {
 		return syscall.EFBIG
@@ -107,8 +108,8 @@ func (f *file) Allocate(_ context.Context, _ fs.FileHandle, off, length uint64, 
 }
 
 // Lseek is SEEK_DATA and SEEK_HOLE; the kernel does the rest itself. It does not write mapped pages back before it asks
-// (fuse_lseek in fs/fuse/file.c), so we have it done first: a store into a hole must count as data. No lock is held meanwhile, for
-// the pages come as WRITEs.
+// (fuse_lseek in fs/fuse/file.c), so we have it done first: a store into a hole must count as data. No lock is held
+// meanwhile, for the pages come as WRITEs.
 func (f *file) Lseek(_ context.Context, _ fs.FileHandle, off uint64, whence uint32) (uint64, syscall.Errno) {
 	if off > math.MaxInt64 {
 		return 0, syscall.ENXIO

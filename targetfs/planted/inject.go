@@ -154,18 +154,18 @@ func (f *faulty) lengthen(size int64) {
 	f.setSize(max(f.size, size))
 }
 
-// fromPageFault tells whether the thread that caused the request is handling a page fault: the kernel's handle_mm_fault is
-// then on its stack (proc_pid_stack(5), which needs root). Without root only a fault outside a system call can be told, by the -1 in
-// proc_pid_syscall(5). The thread may not sleep yet, and a running thread has no stack to show, so it is asked again for a while.
+// fromPageFault tells whether the thread that caused the request is handling a page fault: the kernel's handle_mm_fault is then on
+// its stack (proc_pid_stack(5)). The thread may not sleep yet, and a running thread has no stack to show, so it is asked
+// again for a while.
 func fromPageFault(ctx context.Context) bool {
 	caller, ok := fuse.FromContext(ctx)
 	if !ok {
 		return false
 	}
-	for range 100 {
+	for range 1000 {
 		stack, err := os.ReadFile(fmt.Sprintf("/proc/%d/stack", caller.Pid))
 		if err != nil {
-			return outsideSystemCall(caller.Pid)
+			return false
 		}
 		if len(stack) > 0 {
 			return bytes.Contains(stack, []byte("handle_mm_fault"))
@@ -173,9 +173,4 @@ func fromPageFault(ctx context.Context) bool {
 		time.Sleep(time.Millisecond)
 	}
 	return false
-}
-
-func outsideSystemCall(tid uint32) bool {
-	call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", tid))
-	return err == nil && bytes.HasPrefix(call, []byte("-1 "))
 }

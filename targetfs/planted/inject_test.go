@@ -11,7 +11,7 @@ import (
 	"faultline/targetfs/planted"
 )
 
-// The first page of a wrong answer is named by the programs; "right" without the fault is what TestNothingIsWrongWithoutFault proves.
+// seen are the faults that give wrong answers. That the programs say "right" without them, TestNothingIsWrongWithoutFault proves.
 var seen = []struct{ spec, program, says string }{
 	{"none", "read", "right"},
 	{"corrupt-byte", "read", "wrong pages [0 1 2 3 4 5 6 7]"},

@@ -45,8 +45,8 @@ func serverMain(args []string) int {
 	return 0
 }
 
-// A mount is a planted file system served by a process of its own. Nothing in this process touches dir but through user and, where no fault
-// can bite, through posixtest.
+// A mount is a planted file system served by a process of its own. Nothing in this process touches dir, for that may hang, but
+// posixtest, where no fault can bite.
 type mount struct {
 	dir    string
 	server *process
@@ -119,7 +119,8 @@ func (m *mount) end() {
 	unix.Unmount(m.dir, unix.MNT_DETACH)
 }
 
-// abort ends the connection and leaves the server alone. It uses a fusectl file system of its own: not every machine has one mounted.
+// abort ends the connection and leaves the server alone. It uses a fusectl file system of its own: not every machine has one
+// mounted.
 func (m *mount) abort() error {
 	control, err := os.MkdirTemp("", "planted-control")
 	if err != nil {

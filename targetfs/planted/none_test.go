@@ -50,8 +50,8 @@ var withoutSupport = map[string]string{
 	"XAttrLarge":          "extended attributes",
 }
 
-// TestPosix runs go-fuse's own tests of a file system. They are system calls without mappings, so this process stays alive; should one hang,
-// the end of the server ends it.
+// TestPosix runs go-fuse's own tests of a file system. They are system calls without mappings, so this process stays alive;
+// should one hang, the end of the server ends it.
 func TestPosix(t *testing.T) {
 	m := mounted(t, "none")
 	watchdog := time.AfterFunc(patience, func() { m.server.Process.Kill() })

@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Serve mounts an empty file system with fault f on the directory dir, writes the line "mounted DIR" to ready, and serves until it is unmounted,
-// its connection is aborted, or SIGTERM or SIGINT comes; it unmounts on a signal. It mounts with mount(2) where it may and with
-// fusermount3 where not. The type is "fuse.planted".
+// Serve mounts an empty file system with fault f on the directory dir, writes the line "mounted DIR" to ready, and serves until
+// it is unmounted, its connection is aborted, or SIGTERM or SIGINT comes; it unmounts on a signal. It mounts with mount(2)
+// where it may and with fusermount3 where not. The type is "fuse.planted".
 //
-// Serve is the whole work of a process: the process must exit when it returns, which ends the requests that are still stuck, and must never
-// touch dir itself.
+// Serve is the whole work of a process: the process must exit when it returns, which ends the requests that are still stuck,
+// and must never touch dir itself.
 func Serve(dir string, f Fault, ready io.Writer) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
@@ -52,6 +52,9 @@ func mount(dir string, f Fault) error {
 	if !info.IsDir() {
 		return syscall.ENOTDIR
 	}
+	if _, err := os.ReadFile("/proc/self/stack"); err != nil && f.Name == BlockFault {
+		return fmt.Errorf("tell page faults from other reads, which needs root: %w", err)
+	}
 	_, err = fs.Mount(dir, newRoot(f), options())
 	return err
 }
@@ -68,8 +71,8 @@ func options() *fs.Options {
 			FsName:      "planted",
 			DirectMount: true,
 			MaxWrite:    1 << 20,
-			// READs of one page, one after the other, so that faults that count them can be aimed. With fusermount3 the last max_read
-			// wins, which is go-fuse's own, of MaxWrite.
+			// READs of one page, one after the other, so that faults that count them can be aimed. With fusermount3 the last
+			// max_read wins, which is go-fuse's own, of MaxWrite: a READ may then be for many pages.
 			Options:      []string{"default_permissions", fmt.Sprintf("max_read=%d", os.Getpagesize())},
 			MaxReadAhead: os.Getpagesize(),
 			SyncRead:     true,
