@@ -1,0 +1,153 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"faultline/harness/target"
+	"faultline/harness/watch"
+	"faultline/harness/worker"
+	"faultline/results"
+)
+
+// lookEvery is how often the shared memory of the worker is looked at.
+const lookEvery = 50 * time.Millisecond
+
+// watched is one step of one thread that has been running for too long.
+type watched struct {
+	tid  int
+	seq  uint64
+	step int
+}
+
+// look finds steps past their deadline and has the watcher judge them.
+func (r *Runner) look(ctx context.Context) error {
+	if r.proc == nil || len(r.flight) == 0 {
+		return nil
+	}
+	var overdue []worker.Live
+	for _, l := range r.proc.Live() {
+		if time.Since(l.Began) > r.opts.Deadline {
+			overdue = append(overdue, l)
+		}
+	}
+	samples := map[int]watch.Sample{}
+	for _, l := range overdue {
+		if _, taken := samples[l.PID]; !taken {
+			samples[l.PID] = watch.Sampler{PID: l.PID, Servers: r.target.Servers()}.Sample()
+		}
+		key := watched{l.TID, l.Seq, l.Step}
+		judge := r.watchers[key]
+		if judge == nil {
+			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline}, l.TID, l.Began)
+			r.watchers[key] = judge
+		}
+		if m := judge.Observe(samples[l.PID]); m.Final() && m.Kind != watch.Gone {
+			return r.overdue(ctx, l, m, overdue)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) job(seq uint64) *job {
+	for _, j := range r.flight {
+		if j.seq == seq {
+			return j
+		}
+	}
+	return nil
+}
+
+// overdue ends a program whose step the watcher has judged: evidence first, then the kill, then whatever else it takes.
+func (r *Runner) overdue(ctx context.Context, l worker.Live, m watch.Motion, all []worker.Live) error {
+	j := r.job(l.Seq)
+	if j == nil {
+		return nil
+	}
+	o := r.outcome(j)
+	o.Step = l.Step
+	o.Message = watch.Explain(watch.Step{Actor: actorName(l.Actor), Text: stepText(j.p, l.Step), Buffer: bufferText(j.p, l.Step)}, m)
+	if m.Hang() {
+		o.Verdict, o.Kind = results.Hang, results.KernelHang
+		o.Signature = watch.Signature(m.Task.KernelStack)
+		if m.Kind == watch.Spinning && len(m.Common) > 0 {
+			o.Signature = watch.Signature(m.Common)
+		}
+	} else {
+		o.Verdict, o.Kind = results.Broken, results.TimeoutSlow
+		o.Message = "time ran out, but it was still moving: " + o.Message
+	}
+	o.Evidence = append(o.Evidence, Section{"watcher.txt", o.Message + "\n\n" + m.Why + "\n"}, r.processes(all), r.history(j))
+	r.last = j.p.Name
+	err := r.clearAway(ctx)
+	r.askKernel(j, &o)
+	r.flight = slices.DeleteFunc(r.flight, func(k *job) bool { return k == j })
+	r.queue = append(r.flight, r.queue...)
+	r.flight = nil
+	if err != nil {
+		j.left = 0
+		r.out(o)
+		return err
+	}
+	r.settle(j, o)
+	return nil
+}
+
+// clearAway kills a worker that hangs, aborts the target if that takes it, and gets a fresh one.
+func (r *Runner) clearAway(ctx context.Context) error {
+	proc := r.proc
+	r.proc = nil
+	clear(r.watchers)
+	defer func() { go proc.Close() }() // it waits for a worker that may never end
+	if !kill(proc) {
+		// FUSE requests, for one, are waited for without regard to SIGKILL once the server has them.
+		if err := r.target.Abort(); err != nil && !errors.Is(err, target.ErrNothingToAbort) {
+			return fmt.Errorf("free a worker that hangs: %w", err)
+		}
+		if !kill(proc) {
+			r.Leaked++
+		}
+	}
+	return r.replace(ctx)
+}
+
+// killWait is how long a killed worker may take to go.
+const killWait = 2 * time.Second
+
+// kill ends a worker and reports whether it went.
+func kill(proc *worker.Proc) bool {
+	proc.Kill()
+	select {
+	case <-proc.Exited():
+		return true
+	case <-time.After(killWait):
+		return false
+	}
+}
+
+// processes is what /proc says of the processes that have a step overdue.
+func (r *Runner) processes(all []worker.Live) Section {
+	var b strings.Builder
+	seen := map[int]bool{}
+	for _, l := range all {
+		if !seen[l.PID] {
+			seen[l.PID] = true
+			fmt.Fprintf(&b, "%v\n", watch.Collect(l.PID))
+		}
+	}
+	for _, pid := range r.target.Servers() {
+		fmt.Fprintf(&b, "server of the target: %v\n", watch.Collect(pid))
+	}
+	return Section{"processes.txt", b.String()}
+}
+
+func actorName(actor string) string {
+	if actor == "" {
+		return "the main thread"
+	}
+	return actor
+}

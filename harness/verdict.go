@@ -1,0 +1,157 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"faultline/generators/prog"
+	"faultline/harness/target"
+	"faultline/harness/worker"
+	"faultline/results"
+)
+
+// outcome is the beginning of a program's outcome.
+func (r *Runner) outcome(j *job) Outcome {
+	return Outcome{Name: j.p.Name, Prog: j.p, Verdict: results.Pass, Step: -1, Start: j.sentAt, Elapsed: time.Since(j.sentAt)}
+}
+
+// judge turns the worker's report into an outcome.
+func (r *Runner) judge(j *job, report worker.Report) Outcome {
+	o := r.outcome(j)
+	o.Elapsed = report.Elapsed
+	switch {
+	case report.Broken != "":
+		o.Verdict, o.Kind, o.Message = results.Broken, results.InfraHarness, report.Broken
+	case report.Setup != nil:
+		o.Verdict, o.Kind, o.Message = results.Wrong, results.Semantics, "set-up failed: "+report.Setup.String()
+		o.Signature = "set-up " + report.Setup.Err
+	case report.Failure != nil:
+		r.wrong(j, &o, report.Failure)
+	case report.Cleanup != nil:
+		o.Verdict, o.Kind, o.Message = results.Wrong, results.Semantics, "clean-up failed: "+report.Cleanup.String()
+		o.Signature = "clean-up " + report.Cleanup.Err
+	}
+	if o.Verdict != results.Pass {
+		o.Evidence = append(o.Evidence, r.history(j))
+	}
+	return o
+}
+
+// wrong is a step that returned or found what it must not.
+func (r *Runner) wrong(j *job, o *Outcome, f *worker.Failure) {
+	s := &j.p.Steps[f.Step]
+	o.Verdict, o.Kind, o.Step = results.Wrong, results.Semantics, f.Step
+	o.Message = fmt.Sprintf("step %d, %s: %s", f.Step+1, who(s), f.Text)
+	o.Signature = s.Op + " " + f.Got.Err
+	switch {
+	case f.Data != nil:
+		o.Kind, o.Signature = results.DataCorruption, s.Op+" data"
+	case f.Got.Err == "SIGBUS" || f.Got.Err == "SIGSEGV":
+		o.Verdict, o.Kind = results.Crash, results.Semantics
+		o.Signature = s.Op + " " + f.Got.Err
+	}
+	o.Signature = strings.TrimSpace(o.Signature)
+}
+
+// who is the step with its actor.
+func who(s *prog.Step) string {
+	if s.Actor == "" {
+		return s.Call()
+	}
+	return s.Actor + ": " + s.Call()
+}
+
+// crashed is a worker that died. A signal of the processor is the file system's doing: workers touch nothing else that faults. SIGKILL is
+// not, unless the kernel says more (askKernel): people and the OOM killer send it.
+func (r *Runner) crashed(j *job, proc *worker.Proc) Outcome {
+	o := r.outcome(j)
+	<-proc.Exited()
+	exit, _ := proc.Exit()
+	stderr := proc.Stderr()
+	o.Step, o.Message = r.lastStep(j, proc)
+	o.Evidence = append(o.Evidence, history(j, proc))
+	if stderr != "" {
+		o.Evidence = append(o.Evidence, Section{"stderr.txt", stderr})
+	}
+	signal := exit.Signal
+	if signal == 0 {
+		signal = runtimeSignal(stderr)
+	}
+	switch signal {
+	case syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGSYS, syscall.SIGTRAP, syscall.SIGABRT:
+		o.Verdict, o.Kind = results.Crash, results.Semantics
+		o.Message = fmt.Sprintf("the worker was killed by %v %s", signal, o.Message)
+		o.Signature = "killed by " + signal.String()
+	default:
+		o.Verdict, o.Kind = results.Broken, results.InfraWorkerLost
+		o.Message = fmt.Sprintf("the worker ended (%v) %s", exit, o.Message)
+	}
+	return o
+}
+
+// runtimeSignal is the signal that Go's runtime died of: it exits with 2 and its trace begins with the name.
+func runtimeSignal(stderr string) syscall.Signal {
+	for _, s := range []syscall.Signal{syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGSYS} {
+		name := map[syscall.Signal]string{
+			syscall.SIGSEGV: "SIGSEGV", syscall.SIGBUS: "SIGBUS", syscall.SIGILL: "SIGILL", syscall.SIGFPE: "SIGFPE", syscall.SIGSYS: "SIGSYS",
+		}[s]
+		if strings.Contains(stderr, "signal "+name) || strings.HasPrefix(stderr, name) {
+			return s
+		}
+	}
+	return 0
+}
+
+// lastStep says what a dead worker was doing.
+func (r *Runner) lastStep(j *job, proc *worker.Proc) (step int, text string) {
+	for _, l := range proc.Live() {
+		if l.Seq == j.seq {
+			return l.Step, fmt.Sprintf("in %s of %s", stepText(j.p, l.Step), actorName(l.Actor))
+		}
+	}
+	return -1, "between two steps"
+}
+
+// errnosOfTheTarget are those that a ruined target gives; then the target is asked before the program is blamed.
+var errnosOfTheTarget = map[string]bool{"ENOTCONN": true, "ECONNABORTED": true, "EIO": true, "EROFS": true, "ENOSPC": true, "EDQUOT": true, "ENODEV": true, "ESHUTDOWN": true, "SIGBUS": true}
+
+func (r *Runner) suspicious(report worker.Report) bool {
+	switch {
+	case report.Failure != nil:
+		return errnosOfTheTarget[report.Failure.Got.Err]
+	case report.Setup != nil:
+		return true
+	}
+	return report.Cleanup != nil
+}
+
+// askTarget looks whether the target itself is ruined, corrects the outcome, and gets a fresh target. The error means that there is none.
+func (r *Runner) askTarget(ctx context.Context, j *job, o *Outcome) error {
+	err := r.target.Check(ctx)
+	if err == nil {
+		return nil
+	}
+	var unfit *target.Unfit
+	switch {
+	case errors.As(err, &unfit) && unfit.Cause == target.Died:
+		o.Verdict, o.Kind, o.Signature = results.Crash, results.TargetDied, "the server died"
+	case errors.As(err, &unfit) && (unfit.Cause == target.Full || unfit.Cause == target.Vanished):
+		o.Verdict, o.Kind = results.Broken, results.InfraTargetLost
+	case errors.As(err, &unfit) && unfit.Cause == target.ReadOnly:
+		o.Verdict, o.Kind, o.Signature = results.Wrong, results.Fsck, "went read-only"
+	}
+	o.Message += "; " + err.Error()
+	r.killWorker()
+	rest := r.flight
+	r.flight, r.queue = nil, append(rest, r.queue...)
+	if err := r.replace(ctx); err != nil {
+		j.left = 0
+		r.out(*o)
+		return err
+	}
+	return nil
+}
