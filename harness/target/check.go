@@ -47,6 +47,7 @@ func (b *local) explainCheck(err error) error {
 	case errors.As(err, &remote):
 		return b.unfit(Failing, err, "%s on %s fails: %v", b.mount.Type, b.mount.Point, err)
 	}
+	b.noteHang(err)
 	return fmt.Errorf("check %s: %w", b.spec, err)
 }
 

@@ -28,11 +28,6 @@ func openDirTarget(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	b.spec = "dir:" + path
-	_, err = ask[swept](ctx, b.hands, "sweep "+path, "sweep", path)
-	var hung *Hung
-	if errors.As(err, &hung) {
-		return err
-	}
 	if err := b.settle(ctx, makeArgs{Base: path, Owner: b.owner}, false); err != nil {
 		return b.explain(path, err)
 	}

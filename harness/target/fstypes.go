@@ -1,12 +1,10 @@
 package target
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -56,22 +54,19 @@ func findFSType(spec, name string) (fsType, error) {
 }
 
 // lacks lists what this machine lacks to make, mount and check the type, each with how to get it.
-func (t fsType) lacks() []string {
-	var what []string
+func (t fsType) lacks() []lack {
+	var lacks []lack
 	for _, tool := range []string{t.mkfs[0], t.fsck[0]} {
 		if _, err := findTool(tool); err != nil {
-			what = append(what, fmt.Sprintf("%s is not installed (package %s)", tool, t.pkg))
+			lacks = append(lacks, lack{tool + " is not installed", "package " + t.pkg})
 		}
 	}
-	if err := kernelHas(t.name); err != nil {
-		what = append(what, err.Error())
-	}
-	return what
+	return append(lacks, lacksType(t.name)...)
 }
 
 // check runs the type's checker on an unmounted image. The error is a *CheckError if it found damage.
 func (t fsType) check(ctx context.Context, spec, image string) error {
-	_, err := runTool(ctx, t.fsck[0], append(append([]string{}, t.fsck[1:]...), image)...)
+	_, err := runTool(ctx, t.fsck[0], slices.Concat(t.fsck[1:], []string{image})...)
 	var failed *toolError
 	if errors.As(err, &failed) && failed.Code > 0 && failed.Code&t.damage != 0 {
 		return &CheckError{Spec: spec, Command: failed.Command, Code: failed.Code, Output: failed.Output}
@@ -80,24 +75,4 @@ func (t fsType) check(ctx context.Context, spec, image string) error {
 		return fmt.Errorf("it could not be checked: %w", err)
 	}
 	return nil
-}
-
-// kernelHas tells whether the running kernel can mount a type: it is in /proc/filesystems now, or there is a module, which
-// mount(2) loads by itself.
-func kernelHas(fs string) error {
-	f, err := os.Open("/proc/filesystems")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if fields := strings.Fields(lines.Text()); len(fields) > 0 && fields[len(fields)-1] == fs {
-			return nil
-		}
-	}
-	modules, err := os.ReadFile(filepath.Join("/lib/modules", kernelRelease(), "modules.dep"))
-	if err == nil && strings.Contains(string(modules), "/"+fs+".ko") {
-		return nil
-	}
-	return fmt.Errorf("%s is not in this kernel (%s), nor a module of it", fs, kernelRelease())
 }

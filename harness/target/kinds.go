@@ -60,6 +60,7 @@ func (b *local) explainOpen(err error) error {
 	if errors.As(err, &usage) || errors.As(err, &missing) {
 		return err
 	}
+	b.noteHang(err)
 	return fmt.Errorf("open target %s: %w", b.spec, err)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +28,7 @@ type local struct {
 	home   home      // Dir
 	other  home      // Other; zero if there is none
 	facts  Facts
-	lacks  map[string]string // need -> reason
+	lacks  map[string]string // need -> reason, beginning with the need
 	server *server           // nil unless a process of ours serves it
 	base   Target            // what it is stacked on, or nil
 	silent bool              // Check must not touch the file system: that would set off a planted fault
@@ -111,17 +110,22 @@ func (b *local) ruin(why string) {
 	}
 }
 
+// noteHang ruins the target if err is a hang: Close must not wait for the same hang again.
+func (b *local) noteHang(err error) {
+	var hung *Hung
+	if errors.As(err, &hung) {
+		b.ruin("it hangs")
+	}
+}
+
 func (b *local) ruined() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ruins
 }
 
-// makeTemp makes the folder for images and mount points, after sweeping what dead owners left beside it. It holds an empty
-// folder "mnt".
+// makeTemp makes the folder for images and mount points. It holds an empty folder "mnt".
 func (b *local) makeTemp(ctx context.Context) error {
-	// What cannot be swept does not stop us; Sweep reports it.
-	ask[swept](ctx, b.hands, "sweep "+b.opts.Temp, "sweep", b.opts.Temp)
 	m, err := ask[made](ctx, b.hands, "make a folder in "+b.opts.Temp, "make", makeArgs{Base: b.opts.Temp, Owner: b.owner})
 	if err != nil {
 		return err
@@ -147,22 +151,34 @@ func (b *local) mountTool(ctx context.Context, after func(ctx context.Context) e
 	return nil
 }
 
-// unmount unmounts point. If it is in use, or does not come back, it is unmounted lazily: it disappears from sight, and for good
-// when its last user ends.
+// unmount unmounts point, and then does after. If the mount is in use, does not come back, or is in ruins, it is unmounted lazily:
+// it disappears from sight at once, and for good when its last user ends.
 func (b *local) unmount(ctx context.Context, after func(ctx context.Context) error) error {
+	if why := b.ruined(); why != "" {
+		err := b.unmountLazily(ctx)
+		if err == nil && after != nil {
+			err = fmt.Errorf("it was unmounted lazily and not checked: %s", why)
+		}
+		return err
+	}
 	mounted, err := b.unmountPatiently(ctx)
 	if err != nil {
-		b.ruin("it had to be unmounted lazily")
-		_, lazyErr := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+b.point()+" lazily", "unmount", unmountArgs{b.point(), true})
+		lazyErr := b.unmountLazily(ctx)
 		return errors.Join(fmt.Errorf("it was unmounted lazily and not checked: %w", err), lazyErr)
 	}
 	if !mounted {
 		return b.vanished()
 	}
-	if after == nil || b.ruined() != "" {
+	if after == nil {
 		return nil
 	}
 	return after(ctx)
+}
+
+func (b *local) unmountLazily(ctx context.Context) error {
+	b.ruin("it had to be unmounted lazily")
+	_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+b.point()+" lazily", "unmount", unmountArgs{b.point(), true})
+	return err
 }
 
 // vanished says that somebody else has unmounted what we mounted. If the mount never came to be, that is no wonder.
@@ -178,7 +194,7 @@ func (b *local) unmountPatiently(ctx context.Context) (mounted bool, err error) 
 	deadline := time.Now().Add(busyPatience)
 	for {
 		mounted, err = ask[bool](ctx, b.hands, "unmount "+b.point(), "unmount", unmountArgs{Point: b.point()})
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) || b.ruined() != "" {
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return mounted, err
 		}
 		select {
@@ -218,9 +234,19 @@ func (b *local) settleOurs(ctx context.Context) error {
 	return b.inspect(ctx)
 }
 
+// setLack notes why a need is not met; no reason means that it is.
+func (b *local) setLack(need, reason string) {
+	if reason != "" {
+		b.lacks[need] = need + ": " + strings.TrimPrefix(reason, need+": ")
+	}
+}
+
 // laterRemove has a folder of ours deleted by Close.
 func (b *local) laterRemove(h home) {
 	b.later("remove "+h.Path, func(ctx context.Context) error {
+		if h == b.home && b.ruined() != "" {
+			return fmt.Errorf("it is left behind: %s", b.ruined())
+		}
 		_, err := ask[none](context.WithoutCancel(ctx), b.hands, "remove "+h.Path, "remove", h)
 		return err
 	})
@@ -239,18 +265,18 @@ func (b *local) inspect(ctx context.Context) error {
 // declare notes what was probed and what is promised.
 func (b *local) declare(p probed) {
 	b.facts.DIOAlign = p.DIOAlign
-	maps.Copy(b.lacks, p.Lacks)
-	maps.Copy(b.lacks, unpromised(b.mount, b.facts.Kernel))
+	for need, why := range p.Lacks {
+		b.setLack(need, why)
+	}
+	for _, need := range guarantees() {
+		if b.base != nil {
+			b.setLack(need, b.base.Lacks(need)) // overlayfs hands reads and writes to the upper file (fs/backing-file.c)
+			continue
+		}
+		b.setLack(need, unpromised(b.mount, parseVersion(b.facts.Kernel), need))
+	}
 }
 
 func noRoom(where string, free uint64) string {
 	return fmt.Sprintf("%s has only %d MiB left; %d MiB are needed", where, free>>20, room>>20)
-}
-
-func kernelRelease() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
 }

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 func loopKind() Kind {
@@ -67,23 +66,6 @@ func (o loopOptions) spec() string {
 	return spec
 }
 
-// lacks lists why this machine cannot have such a target.
-func (o loopOptions) lacks(temp string) []string {
-	var what []string
-	if os.Geteuid() != 0 {
-		what = append(what, "it needs root to mount")
-	}
-	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		what = append(what, "there are no loop devices: /dev/loop-control is missing (modprobe loop; in a container: --device /dev/loop-control and the loop devices)")
-	}
-	what = append(what, o.fs.lacks()...)
-	var st unix.Statfs_t
-	if err := unix.Statfs(temp, &st); err == nil && st.Bavail*uint64(st.Bsize) < uint64(o.size) {
-		what = append(what, fmt.Sprintf("the image needs %s, but %s has only %d MiB left (set TMPDIR, or size=)", sizeText(o.size), temp, st.Bavail*uint64(st.Bsize)>>20))
-	}
-	return what
-}
-
 // openLoop makes the image, its file system and the mount. mount(8) sets the loop device up with autoclear, so that the
 // kernel frees it with the last unmount, whatever becomes of us.
 func openLoop(ctx context.Context, b *local, arg string) error {
@@ -92,8 +74,8 @@ func openLoop(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	b.spec = o.spec()
-	if what := o.lacks(b.opts.Temp); len(what) > 0 {
-		return &Missing{b.spec, what}
+	if err := missing(b.spec, lacksRoot(), lacksLoop(), o.fs.lacks(), lacksRoom(b.opts.Temp, o.size)); err != nil {
+		return err
 	}
 	if err := b.makeTemp(ctx); err != nil {
 		return err
@@ -102,8 +84,8 @@ func openLoop(ctx context.Context, b *local, arg string) error {
 	if err := makeImage(image, o.size); err != nil {
 		return err
 	}
-	mkfs := append(append([]string{}, o.fs.mkfs[1:]...), strings.Fields(o.mkfs)...)
-	if _, err := runTool(ctx, o.fs.mkfs[0], append(mkfs, image)...); err != nil {
+	mkfs := slices.Concat(o.fs.mkfs[1:], strings.Fields(o.mkfs), []string{image})
+	if _, err := runTool(ctx, o.fs.mkfs[0], mkfs...); err != nil {
 		return err
 	}
 	fsck := func(ctx context.Context) error { return o.fs.check(ctx, b.spec, image) }

@@ -43,8 +43,8 @@ func (m mountinfo) options() string {
 	return strings.Join(all, ",")
 }
 
-// readOnly is the option that says that nothing can be written any more, or empty. ext4 says "emergency_ro" (6.15) and "shutdown"
-// (6.14) without "ro" (fs/ext4/super.c).
+// readOnly is the option that says that nothing can be written any more, or empty. After an error or FS_IOC_SHUTDOWN ext4 says
+// "emergency_ro" or "shutdown" without "ro" (seen on 6.18; fs/ext4/super.c).
 func (m mountinfo) readOnly() string {
 	for _, o := range []string{"ro", "emergency_ro", "shutdown"} {
 		if m.has(o) {

@@ -12,7 +12,7 @@ import (
 func (b *local) makeOther(ctx context.Context) error {
 	if b.base != nil {
 		b.other.Path = b.base.Other()
-		b.setLack("other", strings.TrimPrefix(b.base.Lacks("other"), "other: "))
+		b.setLack("other", b.base.Lacks("other"))
 		return nil
 	}
 	places := []string{"/dev/shm", b.opts.Temp}
@@ -35,12 +35,6 @@ func (b *local) makeOther(ctx context.Context) error {
 	}
 	b.setLack("other", "no other file system will do: "+strings.Join(reasons, "; "))
 	return nil
-}
-
-func (b *local) setLack(need, reason string) {
-	if reason != "" {
-		b.lacks[need] = need + ": " + reason
-	}
 }
 
 func (b *local) makeOtherIn(ctx context.Context, place string) error {

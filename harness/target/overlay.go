@@ -32,8 +32,8 @@ func openOverlay(ctx context.Context, b *local, arg string) error {
 		return &UsageError{b.spec, "an overlay does not lie on another one here: " + overlayKind().Usage}
 	}
 	b.spec = "overlay:" + arg
-	if what := overlayLacks(); len(what) > 0 {
-		return &Missing{b.spec, what}
+	if err := missing(b.spec, lacksRoot(), lacksType("overlay")); err != nil {
+		return err
 	}
 	if err := b.openBelow(ctx, arg); err != nil {
 		return err
@@ -49,17 +49,6 @@ func openOverlay(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	return b.settleOurs(ctx)
-}
-
-func overlayLacks() []string {
-	var what []string
-	if os.Geteuid() != 0 {
-		what = append(what, "it needs root to mount")
-	}
-	if err := kernelHas("overlay"); err != nil {
-		what = append(what, err.Error())
-	}
-	return what
 }
 
 func (b *local) openBelow(ctx context.Context, spec string) error {

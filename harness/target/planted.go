@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 
@@ -70,8 +69,8 @@ func openPlanted(ctx context.Context, b *local, arg string) error {
 		return &UsageError{b.spec, err.Error()}
 	}
 	b.spec = "planted:" + fault.String()
-	if what := plantedLacks(); len(what) > 0 {
-		return &Missing{b.spec, what}
+	if err := missing(b.spec, lacksFuse()); err != nil {
+		return err
 	}
 	abilities, err := plantedAbilities(ctx, b.opts)
 	if err != nil {
@@ -109,17 +108,6 @@ func (b *local) endPlanted(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(err, b.server.stop())
-}
-
-func plantedLacks() []string {
-	var what []string
-	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
-		what = append(what, fmt.Sprintf("/dev/fuse cannot be opened: %v (modprobe fuse; in a container: --device /dev/fuse)", err))
-	}
-	if _, err := exec.LookPath("fusermount3"); err != nil && os.Geteuid() != 0 {
-		what = append(what, "fusermount3 is not installed (package fuse3); without it mounting needs root")
-	}
-	return what
 }
 
 // faultless keeps what the planted file system can do: it is the same for all faults.

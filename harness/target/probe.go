@@ -71,7 +71,7 @@ func probe(dir string) (probed, error) {
 			return probed{}, fmt.Errorf("probe %s: %w", row.need, err)
 		}
 		if reason != nil {
-			result.Lacks[row.need] = fmt.Sprintf("%s: %s", row.need, reasonText(reason))
+			result.Lacks[row.need] = reasonText(reason)
 		}
 	}
 	_, err = p.run(func(p *prober) (err error) {

@@ -3,7 +3,6 @@ package target
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,14 +56,7 @@ func (p *prober) pageout() error {
 	})
 }
 
-// dropCaches opens the file and writes nothing: dropping would slow down the whole machine.
-func (p *prober) dropCaches() error {
-	f, err := os.OpenFile("/proc/sys/vm/drop_caches", os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
+func (p *prober) dropCaches() error { return openDropCaches() }
 
 // mlock locks as many pages as programs do.
 func (p *prober) mlock() error {

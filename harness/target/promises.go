@@ -86,18 +86,8 @@ func guarantees() []string {
 	return needs
 }
 
-// unpromised gives the reason for every guarantee that a mount under a kernel does not give.
-func unpromised(m mountinfo, kernel string) map[string]string {
-	reasons := map[string]string{}
-	for _, need := range guarantees() {
-		if why := whyUnpromised(m, parseVersion(kernel), need); why != "" {
-			reasons[need] = need + ": " + why
-		}
-	}
-	return reasons
-}
-
-func whyUnpromised(m mountinfo, kernel version, need string) string {
+// unpromised says why a mount under a kernel does not give a guarantee; empty if it does.
+func unpromised(m mountinfo, kernel version, need string) string {
 	name, _, _ := strings.Cut(m.Type, ".") // "fuse.sshfs" is fuse
 	for _, p := range promises {
 		if p.need != need || !slices.Contains(p.types, name) {

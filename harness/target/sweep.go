@@ -11,10 +11,10 @@ import (
 
 // Sweep removes what runs that died left in the folders of base: it unmounts below each folder of ours whose owner is dead, then
 // deletes it. It returns the folders that are gone. What cannot be removed is an error and does not stop the rest.
-// With no base it sweeps the temporary folder.
+// With no base it sweeps the temporary folder and /dev/shm, where targets put things by default.
 func Sweep(ctx context.Context, base ...string) ([]string, error) {
 	if len(base) == 0 {
-		base = []string{os.TempDir()}
+		base = []string{os.TempDir(), "/dev/shm"}
 	}
 	h := hands{patience: defaultPatience}
 	defer h.close()

@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -32,8 +31,8 @@ func openTmpfs(ctx context.Context, b *local, arg string) error {
 		}
 	}
 	b.spec = tmpfsSpec(size, values["mount"])
-	if os.Geteuid() != 0 {
-		return &Missing{b.spec, []string{"it needs root to mount"}}
+	if err := missing(b.spec, lacksRoot()); err != nil {
+		return err
 	}
 	if err := b.makeTemp(ctx); err != nil {
 		return err

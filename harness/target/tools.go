@@ -102,6 +102,11 @@ func waitFor(closed <-chan struct{}, limit time.Duration) bool {
 	case <-closed:
 		return true
 	case <-timer.C:
+	}
+	select { // both may have been ready
+	case <-closed:
+		return true
+	default:
 		return false
 	}
 }

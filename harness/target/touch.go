@@ -29,11 +29,13 @@ type made struct {
 	Block int    // bytes; f_bsize
 }
 
+// makeOn also sweeps what dead owners left in base.
 func makeOn(a makeArgs) (made, error) {
 	base, err := realPath(a.Base)
 	if err != nil {
 		return made{}, err
 	}
+	sweep(base) // what cannot be swept does not stop us; Sweep reports it
 	h, err := makeFolder(base, a)
 	if err != nil {
 		return made{}, err
