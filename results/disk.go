@@ -15,6 +15,7 @@ func replaceFile(path string, write func(io.Writer) error) error {
 	dir, base := filepath.Split(path)
 	tmp := dir + "." + base + ".tmp"
 	if err := writeFile(tmp, os.O_TRUNC, write); err != nil {
+		os.Remove(tmp) // the disk may be full
 		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {

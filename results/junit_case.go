@@ -47,41 +47,50 @@ func encodeTestcase(c Case, journal string) []byte {
 	if len(c.Attachments) > 0 {
 		full = c.Attachments[0]
 	}
+	reruns, used := encodeReruns(c, full)
+	var inside xmlBuf
+	inside.properties("      ", caseProperties(c, full))
+	inside.verdict(c, full, maxBody-used)
+	inside = append(inside, reruns...)
+	inside.systemOut(c.Attachments)
+
 	var b xmlBuf
 	b.raw("    <testcase")
 	b.attr("name", c.Name)
 	b.attr("classname", c.Class)
 	b.attrSeconds("time", c.Elapsed)
 	b.attrTime("timestamp", c.Start)
+	if len(inside) == 0 {
+		b.raw("/>\n")
+		return b
+	}
 	b.raw(">\n")
-	b.properties("      ", caseProperties(c, full))
-	reruns, used := encodeReruns(c, full)
-	b.problem(c, full, maxBody-used)
-	b = append(b, reruns...)
-	b.systemOut(c.Attachments)
+	b = append(b, inside...)
 	b.raw("    </testcase>\n")
 	return b
 }
 
-// problem appends the failure, error or skipped element, if the verdict asks for one.
-func (b *xmlBuf) problem(c Case, full string, limit int) {
-	p := c.Verdict.problem()
-	if p == noProblem {
-		return
-	}
+// verdict appends the failure, error or skipped element, if the verdict asks for one.
+func (b *xmlBuf) verdict(c Case, full string, limit int) {
 	message := clipLine(c.Headline(), maxMessage)
-	b.raw("      <" + string(p))
-	if p != skipped {
-		b.attr("type", string(c.kind()))
+	if c.Kind == InfraIncomplete {
+		message = clipLine(oneLine(c.Message), maxMessage) // about the run, not about a case
 	}
-	b.attr("message", message)
-	if p == skipped {
+	p := c.Verdict.problem()
+	switch p {
+	case noProblem:
+	case skipped:
+		b.raw("      <skipped")
+		b.attr("message", message)
 		b.raw("/>\n")
-		return
+	default:
+		b.raw("      <" + string(p))
+		b.attr("type", string(c.kind()))
+		b.attr("message", message)
+		b.raw(">")
+		b.text(problemBody(c, message, full, limit))
+		b.raw("</" + string(p) + ">\n")
 	}
-	b.raw(">")
-	b.text(problemBody(c, message, full, limit))
-	b.raw("</" + string(p) + ">\n")
 }
 
 // problemBody repeats the message, because GitLab and ReportPortal ignore the attribute, and ends with the command that
@@ -139,7 +148,7 @@ func caseProperties(c Case, full string) []Property {
 			ps = append(ps, Property{name, value})
 		}
 	}
-	if c.Verdict != Pass && !c.Known() {
+	if failed(c.Verdict) {
 		add("verdict", string(c.Verdict))
 	}
 	add("labels", strings.Join(c.Labels, " "))

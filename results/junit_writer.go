@@ -109,9 +109,14 @@ func (j *JUnit) Add(c Case) error {
 		return fmt.Errorf("JUnit file %s: %w", j.path, err)
 	}
 	e := newEntry(c, j.opt.Journal)
-	rotated := j.makeRoom(c.ID, e)
+	var full error
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for full == nil && !j.fits(c.ID, e) {
+		j.mu.Unlock()
+		full = j.rotate(c.ID, e)
+		j.mu.Lock()
+	}
 	if j.state != going {
 		return fmt.Errorf("JUnit file %s: add %s after the end: %w", j.path, c.ID, os.ErrClosed)
 	}
@@ -123,7 +128,7 @@ func (j *JUnit) Add(c Case) error {
 	}
 	j.shard.put(c.ID, e)
 	j.changed(e.problem == failure || e.problem == errored)
-	return errors.Join(rotated, j.err)
+	return errors.Join(full, j.err)
 }
 
 // Missing says which planned cases never got a verdict, and why.
@@ -236,20 +241,14 @@ func (j *JUnit) save(s *shard) error {
 	return nil
 }
 
-// makeRoom goes on to the next shard if e does not fit into this one. If that fails, the shard grows beyond its limits: a file
-// that is too large is better than a lost verdict.
-func (j *JUnit) makeRoom(id ID, e entry) error {
-	j.mu.Lock()
-	fits := j.fits(id, e)
-	j.mu.Unlock()
-	if fits {
-		return nil
-	}
+// rotate goes on to the next shard, unless another caller did so meanwhile and e fits. If that fails, the shard grows beyond its
+// limits: a file that is too large is better than a lost verdict.
+func (j *JUnit) rotate(id ID, e entry) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.fits(id, e) { // another caller made room
+	if j.fits(id, e) {
 		return nil
 	}
 	// The new file first: at no moment may the files together look like a finished run.
@@ -258,7 +257,7 @@ func (j *JUnit) makeRoom(id ID, e entry) error {
 		return err
 	}
 	if err := j.save(j.shard); err != nil {
-		return err
+		return errors.Join(err, os.Remove(shardPath(j.path, next.number)))
 	}
 	for _, id := range j.shard.ids() {
 		j.final.Add(id)
@@ -267,6 +266,7 @@ func (j *JUnit) makeRoom(id ID, e entry) error {
 	return nil
 }
 
+// fits reports whether e can be put into the shard, or need not be. The caller holds mu.
 func (j *JUnit) fits(id ID, e entry) bool {
 	_, replaces := j.shard.index[id]
 	return j.state != going || replaces || j.final.Has(id) || !j.shard.full(e, j.limits)

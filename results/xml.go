@@ -2,6 +2,7 @@ package results
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func appendEscaped(dst []byte, s string, attr bool) []byte {
 			dst = append(dst, "&amp;"...)
 		case c == '<':
 			dst = append(dst, "&lt;"...)
-		case c == '>': // "]]>" may not occur in a text
+		case c == '>' && strings.HasSuffix(s[:i], "]]"): // "]]>" may not occur in a text; "->" stays readable
 			dst = append(dst, "&gt;"...)
 		case attr && c == '"':
 			dst = append(dst, "&quot;"...)
