@@ -1,0 +1,231 @@
+package image
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"syscall"
+
+	"faultline/targetfs/disk"
+)
+
+// directory is the inode ino, which must be a directory.
+func (tx *Tx) directory(ino uint64) (disk.Dinode, error) {
+	di, err := tx.dinode(ino)
+	if err != nil {
+		return di, err
+	}
+	if !di.IsDir() {
+		return di, fmt.Errorf("inode %d: %w", ino, syscall.ENOTDIR)
+	}
+	return di, nil
+}
+
+func hashed(di *disk.Dinode) bool { return di.Flags&disk.FlagExhash != 0 }
+
+// Lookup finds name in the directory dir; ENOENT when it isn't there.
+func (tx *Tx) Lookup(dir uint64, name string) (disk.Inum, error) {
+	inum, ok, err := tx.find(dir, name)
+	if err == nil && !ok {
+		err = fmt.Errorf("look up %q in inode %d: %w", name, dir, syscall.ENOENT)
+	}
+	return inum, err
+}
+
+func (tx *Tx) find(dir uint64, name string) (disk.Inum, bool, error) {
+	di, err := tx.directory(dir)
+	if err != nil {
+		return disk.Inum{}, false, err
+	}
+	_, e, ok, err := tx.locate(&di, name)
+	return e.Inum, ok, err
+}
+
+// locate finds name in di and the block that has its record: the dinode or a leaf.
+func (tx *Tx) locate(di *disk.Dinode, name string) (uint64, disk.Entry, bool, error) {
+	hash := disk.HashName(name)
+	if !hashed(di) {
+		b, err := tx.read(di.Num.Addr, disk.TypeDI)
+		if err != nil {
+			return 0, disk.Entry{}, false, err
+		}
+		e, ok, err := disk.DirentsOf(b).Find(name, hash, di.Num.Addr)
+		return di.Num.Addr, e, ok, err
+	}
+	for leaf, err := range tx.chain(di, hash) {
+		if err != nil {
+			return 0, disk.Entry{}, false, err
+		}
+		e, ok, err := disk.LeafDirents(leaf.data).Find(name, hash, leaf.addr)
+		if err != nil || ok {
+			return leaf.addr, e, ok, err
+		}
+	}
+	return 0, disk.Entry{}, false, nil
+}
+
+// dirents is the dirent area of block addr of di, for changing.
+func (tx *Tx) dirents(di *disk.Dinode, addr uint64) (disk.Dirents, error) {
+	if addr == di.Num.Addr {
+		b, err := tx.edit(addr, disk.TypeDI)
+		if err != nil {
+			return nil, err
+		}
+		return disk.DirentsOf(b), nil
+	}
+	b, err := tx.edit(addr, disk.TypeLF)
+	if err != nil {
+		return nil, err
+	}
+	return disk.LeafDirents(b), nil
+}
+
+// checkName refuses what can't be a new file name.
+func checkName(name string) error {
+	switch {
+	case len(name) > disk.MaxName:
+		return syscall.ENAMETOOLONG
+	case name == "" || name == "." || name == "..":
+		return syscall.EINVAL
+	}
+	for _, c := range []byte(name) {
+		if c == 0 || c == '/' {
+			return syscall.EINVAL
+		}
+	}
+	return nil
+}
+
+// insert adds name for an inode of the given mode to the directory di, in memory and on disk; the caller stores di.
+func (tx *Tx) insert(di *disk.Dinode, name string, inum disk.Inum, mode uint32) error {
+	d := disk.Dirent{Inum: inum, Hash: disk.HashName(name), Type: disk.DirentType(mode)}
+	tx.touch(di)
+	if !hashed(di) {
+		b, err := tx.edit(di.Num.Addr, disk.TypeDI)
+		if err != nil {
+			return err
+		}
+		ok, err := disk.DirentsOf(b).Insert(d, name, di.Num.Addr)
+		if err != nil {
+			return err
+		}
+		if ok {
+			di.Entries++
+			return nil
+		}
+		if err := tx.makeHashed(di); err != nil {
+			return err
+		}
+	}
+	if err := tx.insertHashed(di, d, name); err != nil {
+		return err
+	}
+	di.Entries++
+	return nil
+}
+
+// remove takes name out of the directory di; the caller stores di.
+func (tx *Tx) remove(di *disk.Dinode, name string) error {
+	addr, _, ok, err := tx.locate(di, name)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("remove %q from inode %d: %w", name, di.Num.Addr, syscall.ENOENT)
+	}
+	area, err := tx.dirents(di, addr)
+	if err != nil {
+		return err
+	}
+	e, _, err := area.Find(name, disk.HashName(name), addr)
+	if err != nil {
+		return err
+	}
+	area.Remove(e)
+	di.Entries--
+	tx.touch(di)
+	if addr == di.Num.Addr {
+		return nil
+	}
+	return tx.changeLeaf(addr, func(lf *disk.Leaf) { lf.Entries-- })
+}
+
+// redirect points name in the directory di at another inode.
+func (tx *Tx) redirect(di *disk.Dinode, name string, inum disk.Inum, mode uint32) error {
+	addr, _, ok, err := tx.locate(di, name)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return disk.Corrupt(di.Num.Addr, "directory without an entry %q", name)
+	}
+	area, err := tx.dirents(di, addr)
+	if err != nil {
+		return err
+	}
+	e, _, err := area.Find(name, disk.HashName(name), addr)
+	if err != nil {
+		return err
+	}
+	area.SetInum(e, inum, disk.DirentType(mode))
+	return nil
+}
+
+// DirEntry is one name of a directory. Cookie is its position: a listing that starts at Cookie+1 goes on behind it.
+// Cookies stay the same while entries come and go.
+type DirEntry struct {
+	Name   string
+	Inum   disk.Inum
+	Type   uint16 // d_type
+	Cookie uint64
+}
+
+// cookie orders names as the hash table does. The upper bits are the hash; the lower 30 tell names with the same hash apart.
+func cookie(e *disk.Entry) uint64 {
+	h := fnv.New32a()
+	h.Write([]byte(e.Name()))
+	return uint64(e.Hash)<<30 | uint64(h.Sum32()>>2)
+}
+
+// ReadDir calls fn for the entries of dir from position from on, in the order of their cookies, until fn returns false.
+func (tx *Tx) ReadDir(dir, from uint64, fn func(DirEntry) bool) error {
+	di, err := tx.directory(dir)
+	if err != nil {
+		return err
+	}
+	if !hashed(&di) {
+		b, err := tx.read(dir, disk.TypeDI)
+		if err != nil {
+			return err
+		}
+		entries, err := appendEntries(nil, disk.DirentsOf(b), dir)
+		if err != nil {
+			return err
+		}
+		yieldEntries(entries, from, fn)
+		return nil
+	}
+	return tx.readHashed(&di, from, fn)
+}
+
+func appendEntries(to []DirEntry, area disk.Dirents, addr uint64) ([]DirEntry, error) {
+	for e, err := range area.All(addr) {
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, DirEntry{Name: e.Name(), Inum: e.Inum, Type: e.Type, Cookie: cookie(&e)})
+	}
+	return to, nil
+}
+
+// yieldEntries calls fn in order, and returns false when fn did.
+func yieldEntries(entries []DirEntry, from uint64, fn func(DirEntry) bool) bool {
+	slices.SortFunc(entries, func(a, b DirEntry) int { return cmp.Compare(a.Cookie, b.Cookie) })
+	for _, e := range entries {
+		if e.Cookie >= from && !fn(e) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,19 @@
+// Package image is a GFS2 file system on a device: it formats, opens, reads, changes and checks one. A device is anything
+// with ReadAt, WriteAt and Sync. The package imports disk only, of ours.
+//
+// Every change of metadata goes through a transaction. A transaction sees its own changes, leaves the image alone
+// when its function returns an error, and takes effect as a whole when it doesn't:
+//
+//	im, err := image.Open(file, size, image.Options{})
+//	err = im.Update(func(tx *image.Tx) error {
+//		ino, err := tx.Create(im.Root(), "hello", image.NewInode{Mode: disk.ModeReg | 0o644})
+//		...
+//	})
+//	n, err := im.WriteAt(ino, []byte("hello"), 0)
+//	err = im.Close()
+//
+// Work whose size has no limit, such as writing, truncating and deleting a file, is a method of Image and takes as many
+// transactions as it needs; the image is consistent after each. Errors of a caller's making are syscall.Errno values
+// (ENOENT, EEXIST, ENOSPC), wrapped; a broken image gives a *disk.CorruptError, and the first one inside an Update
+// withdraws the file system: nothing is written any more.
+package image

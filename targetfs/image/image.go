@@ -1,0 +1,194 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+	"time"
+
+	"faultline/targetfs/disk"
+)
+
+// Device holds an image. *os.File is one.
+type Device interface {
+	io.ReaderAt
+	io.WriterAt
+	Sync() error // returns when everything written before is durable
+}
+
+// Options say how to open an image. The zero value is a good choice.
+type Options struct {
+	ReadOnly    bool
+	AnyProtocol bool             // open a file system of a cluster too; the caller knows that no other node has it
+	CacheBytes  int              // limit of clean metadata kept in memory, 64 MiB when 0
+	Now         func() time.Time // the clock, time.Now when nil
+}
+
+// Image is an open file system. Its methods may be called from several goroutines.
+type Image struct {
+	dev      Device
+	bs       disk.BlockSize
+	blocks   uint64 // size of the device
+	sb       disk.Superblock
+	readOnly bool
+	now      func() time.Time
+
+	mu        sync.RWMutex // held for reading by View, for writing by Update and Sync
+	cache     *cache
+	dirty     map[uint64]block    // committed, not yet on the device
+	held      map[uint64]struct{} // freed since the last flush: not to be allocated before the next one
+	groups    []*group            // by address
+	maxDirty  int                 // blocks that dirty may have before a flush; also the aim of a large transaction
+	withdrawn error               // the inconsistency that stopped all writing
+
+	statfs uint64 // dinode of the statfs file, 0 while mkfs has not made it
+}
+
+// block is the new content of a metadata block or of a journaled data block.
+type block struct {
+	data  []byte
+	jdata bool // no metadata header: the journal must escape it
+}
+
+// Open opens the image of size bytes on dev, checks its system files, and reclaims inodes that were unlinked and open when
+// the file system was last used.
+func Open(dev Device, size int64, opts Options) (*Image, error) {
+	im, err := open(dev, size, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open GFS2 image: %w", err)
+	}
+	return im, nil
+}
+
+func open(dev Device, size int64, opts Options) (*Image, error) {
+	sb, err := readSuperblock(dev)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkProtocol(&sb, opts); err != nil {
+		return nil, err
+	}
+	im := newImage(dev, sb, size, opts)
+	if err := im.loadGroups(); err != nil {
+		return nil, err
+	}
+	if err := im.loadStatfs(); err != nil {
+		return nil, err
+	}
+	if opts.ReadOnly {
+		return im, nil
+	}
+	return im, im.reclaimOrphans()
+}
+
+// newImage is an Image without resource groups and system files.
+func newImage(dev Device, sb disk.Superblock, size int64, opts Options) *Image {
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = 64 << 20
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Image{
+		dev: dev, bs: sb.Bsize, blocks: uint64(size) / uint64(sb.Bsize), sb: sb, readOnly: opts.ReadOnly, now: opts.Now,
+		cache: newCache(opts.CacheBytes / int(sb.Bsize)), dirty: map[uint64]block{}, held: map[uint64]struct{}{},
+		// A quarter of the smallest journal: a flush must fit into it with room to spare.
+		maxDirty: minJournalBytes / int(sb.Bsize) / 4,
+	}
+}
+
+func readSuperblock(dev Device) (disk.Superblock, error) {
+	buf := make([]byte, disk.SuperblockSize)
+	if _, err := dev.ReadAt(buf, disk.SuperblockOffset); err != nil {
+		return disk.Superblock{}, fmt.Errorf("read the superblock at byte %d: %w", disk.SuperblockOffset, err)
+	}
+	return disk.DecodeSuperblock(buf, disk.SuperblockOffset/4096)
+}
+
+// checkProtocol refuses what another machine may have mounted. fsck.gfs2 leaves a protocol fsck_... behind when it dies.
+func checkProtocol(sb *disk.Superblock, opts Options) error {
+	if sb.Protocol() == disk.LockNolock || opts.AnyProtocol || opts.ReadOnly {
+		return nil
+	}
+	return disk.Unsupported(sb.Bsize.SuperblockAddr(), "lock protocol %q, want %q", sb.Protocol(), disk.LockNolock)
+}
+
+// BlockSize is the block size in bytes.
+func (im *Image) BlockSize() disk.BlockSize { return im.bs }
+
+// Superblock is a copy of the superblock.
+func (im *Image) Superblock() disk.Superblock { return im.sb }
+
+// Root is the root directory.
+func (im *Image) Root() uint64 { return im.sb.RootDir.Addr }
+
+// Master is the master directory, which holds the system files.
+func (im *Image) Master() uint64 { return im.sb.MasterDir.Addr }
+
+// View runs fn with a transaction that can't change anything. Several may run at once.
+func (im *Image) View(fn func(tx *Tx) error) error {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	return fn(&Tx{im: im})
+}
+
+// Update runs fn with a transaction and commits it. When fn fails, nothing of it stays.
+func (im *Image) Update(fn func(tx *Tx) error) error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if err := im.writable(); err != nil {
+		return err
+	}
+	tx := newTx(im)
+	err := fn(tx)
+	if err == nil {
+		err = tx.commit()
+	}
+	if _, corrupt := errors.AsType[*disk.CorruptError](err); corrupt {
+		im.withdrawn = err
+	}
+	return err
+}
+
+func (im *Image) writable() error {
+	if im.readOnly {
+		return syscall.EROFS
+	}
+	if im.withdrawn != nil {
+		return fmt.Errorf("%w: the file system was withdrawn: %w", syscall.EIO, im.withdrawn)
+	}
+	return nil
+}
+
+// Withdrawn is the inconsistency after which the image takes no more changes; nil while all is well.
+func (im *Image) Withdrawn() error {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	return im.withdrawn
+}
+
+// Sync makes everything committed so far durable.
+func (im *Image) Sync() error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.readOnly {
+		return nil
+	}
+	if err := im.writable(); err != nil {
+		return err
+	}
+	return im.flush()
+}
+
+// Close makes everything durable. The device stays open. A withdrawn image is left as it is.
+func (im *Image) Close() error {
+	if im.Withdrawn() != nil {
+		return nil
+	}
+	if err := im.Sync(); err != nil {
+		return fmt.Errorf("close GFS2 image: %w", err)
+	}
+	return nil
+}
