@@ -118,32 +118,39 @@ func pathWords(t Task, buffer string) string {
 	return ""
 }
 
-// waitWords finds what a thread sleeps for: the innermost known function names the place, and the outermost of an unbroken
-// row of them knows best what for (folio_wait_bit_common is a page lock, under folio_wait_writeback it is writeback).
+// waitWords says what a thread sleeps for, and where.
 func waitWords(t Task) string {
 	all := names(t.KernelStack)
 	for i, name := range all {
-		known := lookUp(name)
-		switch known.role {
-		case noise:
+		if lookUp(name).role == noise {
 			continue
-		case wait:
-			return fmt.Sprintf("for %s in %s", chain(all[i:], known.words), name)
-		case lock:
-			return fmt.Sprintf("for %s in %s", lockWords(all[i+1:], known.words), name)
 		}
-		return "in " + name
+		return whatFor(all[i:])
 	}
 	if t.Wchan != "" && t.Wchan != "0" {
-		if known := lookUp(t.Wchan); known.role == wait || known.role == lock {
-			return fmt.Sprintf("for %s in %s", known.words, t.Wchan)
-		}
-		return "in " + t.Wchan
+		return whatFor([]string{t.Wchan})
 	}
 	if why := t.Missing["stack"]; why != "" {
 		return "in the kernel (its stack cannot be read: " + why + ")"
 	}
 	return "in the kernel"
+}
+
+// whatFor reads a stack that begins with the function a thread sleeps in. That function names the place, and the outermost
+// of an unbroken row of known ones knows best what for: folio_wait_bit_common is a page lock, but under folio_wait_writeback
+// it is writeback.
+func whatFor(stack []string) string {
+	name, known := stack[0], lookUp(stack[0])
+	switch known.role {
+	case wait:
+		return fmt.Sprintf("for %s in %s", chain(stack, known.words), name)
+	case lock:
+		return fmt.Sprintf("for %s in %s", lockWords(stack[1:], known.words), name)
+	}
+	if taken, ok := lockOf[name]; ok {
+		return fmt.Sprintf("for %s in %s", taken.words, name)
+	}
+	return "in " + name
 }
 
 func chain(rest []string, words string) string {

@@ -29,17 +29,26 @@ func lookUp(name string) frame {
 	if known, ok := frames[name]; ok {
 		return known
 	}
-	for _, prefix := range entryPrefixes {
-		if strings.HasPrefix(name, prefix) {
-			return frame{role: entry}
+	for _, known := range prefixes {
+		if strings.HasPrefix(name, known.prefix) {
+			return frame{role: known.role}
 		}
 	}
 	return frame{}
 }
 
-// entryPrefixes start the names that SYSCALL_DEFINE makes on the architectures we know.
-var entryPrefixes = []string{"__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__riscv_sys_", "__s390x_sys_", "__se_sys_", "__do_sys_",
-	"ksys_", "__se_compat_sys_", "entry_SYSCALL_", "invoke_syscall", "el0_svc"}
+// prefixes start the names that SYSCALL_DEFINE and the interrupt entry code make on the architectures we know.
+var prefixes = []struct {
+	prefix string
+	role   role
+}{
+	{"__x64_sys_", entry}, {"__ia32_sys_", entry}, {"__arm64_sys_", entry}, {"__riscv_sys_", entry}, {"__s390x_sys_", entry},
+	{"__se_sys_", entry}, {"__do_sys_", entry}, {"__se_compat_sys_", entry}, {"ksys_", entry}, {"sys_", entry}, {"entry_SYSCALL_", entry},
+	{"invoke_syscall", entry}, {"el0_svc", entry}, {"sysvec_", noise}, {"asm_sysvec_", noise},
+}
+
+// anyCopy is a user copy of unknown direction; the function around it knows better.
+const anyCopy = "user copy"
 
 // table is rows of one role and meaning, by names separated by spaces.
 type table struct {
@@ -55,7 +64,9 @@ var frames = index([]table{
 		schedule_hrtimeout_range schedule_hrtimeout_range_clock do_nanosleep io_schedule io_schedule_timeout
 		bit_wait bit_wait_io __wait_on_bit __wait_on_bit_lock out_of_line_wait_on_bit out_of_line_wait_on_bit_lock
 		gfs2_glock_wait gfs2_glock_async_wait wait_for_common __wait_for_common wait_on_bit_io rwsem_optimistic_spin
-		ret_from_fork ret_from_fork_asm kthread worker_thread process_one_work`},
+		ret_from_fork ret_from_fork_asm kthread worker_thread process_one_work do_futex
+		irqentry_exit_to_user_mode irqentry_exit exit_to_user_mode_loop exit_to_user_mode_prepare common_interrupt
+		userspace fork_handler new_thread_handler`},
 	{noise, "", `down_read down_write down_read_killable down_write_killable down_read_interruptible mutex_lock mutex_lock_killable
 		mutex_lock_interruptible __mutex_lock_slowpath __mutex_lock_killable_slowpath __mutex_lock_interruptible_slowpath`},
 	{noise, "", `vfs_read vfs_write new_sync_read new_sync_write call_read_iter call_write_iter vfs_iter_read vfs_iter_write
@@ -69,7 +80,7 @@ var frames = index([]table{
 		el0t_64_sync_handler el0t_64_sync ret_fast_syscall system_call_exception system_call_vectored_common`},
 	{fault, "", `asm_exc_page_fault exc_page_fault do_user_addr_fault page_fault async_page_fault do_page_fault __do_page_fault
 		do_mem_abort do_translation_fault el0_da el1_abort el1h_64_sync el1h_64_sync_handler handle_page_fault segv segv_handler`},
-	{pin, "", `faultin_page __get_user_pages __get_user_pages_locked internal_get_user_pages_fast __gup_longterm_locked gup_fast_fallback
+	{pin, "pin user pages", `faultin_page __get_user_pages __get_user_pages_locked internal_get_user_pages_fast __gup_longterm_locked gup_fast_fallback
 		get_user_pages_fast pin_user_pages_fast pin_user_pages fixup_user_fault populate_vma_page_range __mm_populate`},
 	{remote, "another process's memory", `process_vm_rw process_vm_rw_core process_vm_rw_single_vec pin_user_pages_remote
 		get_user_pages_remote __get_user_pages_remote access_remote_vm __access_remote_vm access_process_vm mem_rw`},
@@ -81,7 +92,7 @@ var frames = index([]table{
 		copy_page_from_iter copy_page_from_iter_atomic copy_folio_from_iter_atomic _copy_from_iter copy_from_iter _copy_from_iter_full
 		iov_iter_copy_from_user_atomic iov_iter_fault_in_readable fault_in_readable fault_in_pages_readable fault_in_iov_iter_readable
 		import_iovec __import_iovec copy_iovec_from_user get_user __get_user_4 __get_user_8 strncpy_from_user`},
-	{class, "user copy", `rep_movs_alternative rep_stos_alternative copy_user_generic copy_user_generic_unrolled
+	{class, anyCopy, `rep_movs_alternative rep_stos_alternative copy_user_generic copy_user_generic_unrolled
 		copy_user_generic_string copy_user_enhanced_fast_string copy_mc_enhanced_fast_string __arch_copy_to_user __arch_copy_from_user buffer_op do_op_one_page`},
 	{class, "pin user pages", `iov_iter_get_pages iov_iter_get_pages2 __iov_iter_get_pages_alloc iov_iter_extract_pages
 		iov_iter_extract_user_pages bio_iov_iter_get_pages __bio_iov_iter_get_pages bio_iov_iter_get_pages_aligned`},
@@ -110,7 +121,7 @@ var frames = index([]table{
 	{wait, "a frozen file system", `percpu_rwsem_wait __percpu_down_read`},
 	{wait, "a file lock", `locks_lock_inode_wait fcntl_setlk flock_lock_inode_wait`},
 	{wait, "a futex", `futex_wait_queue futex_wait_queue_me __futex_wait futex_wait futex_do_wait futex_wait_setup`},
-	{wait, "the other end of a pipe", `pipe_read pipe_write anon_pipe_read anon_pipe_write fifo_pipe_read pipe_wait_readable pipe_wait_writable`},
+	{wait, "the other end of a pipe or its lock", `pipe_read pipe_write anon_pipe_read anon_pipe_write fifo_pipe_read pipe_wait_readable pipe_wait_writable`},
 	{wait, "a file to become ready", `do_poll do_sys_poll ep_poll do_select do_epoll_wait`},
 	{wait, "a timer", `hrtimer_nanosleep common_nsleep`},
 	{wait, "a child process", `do_wait kernel_wait4`},
@@ -120,7 +131,9 @@ var frames = index([]table{
 	{lock, "a mutex", `__mutex_lock mutex_lock_io ww_mutex_lock`},
 })
 
-// lockOf names the lock that a function takes with a generic primitive.
+// lockOf names the lock that a function takes with a generic primitive. The kernel leaves such primitives out of
+// /proc/PID/stack as it does the scheduler (they are __sched functions, stack_trace_save_tsk in kernel/stacktrace.c), so
+// there a thread that waits for a lock seems to sleep in the function that takes it. In hung-task reports they are shown.
 var lockOf = index([]table{
 	{lock, "the mmap lock", `lock_mm_and_find_vma get_mmap_lock_carefully do_user_addr_fault exc_page_fault vm_mmap_pgoff __vm_munmap
 		do_mprotect_pkey do_madvise madvise_lock process_vm_rw_core process_vm_rw_single_vec __get_user_pages_locked __gup_longterm_locked

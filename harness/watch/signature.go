@@ -31,19 +31,27 @@ func frameName(line string) string {
 // empty stack.
 func Signature(stack []string) string {
 	var parts []string
+	var before frame
 	for _, name := range names(stack) {
-		part := name
-		switch known := lookUp(name); known.role {
-		case noise, entry:
+		known := lookUp(name)
+		switch known.role {
+		case noise, entry, fault, lock:
 			continue
-		case class:
-			part = known.words
+		case class, pin, remote:
+			name = known.words
 		}
-		if len(parts) == 0 || parts[len(parts)-1] != part {
-			parts = append(parts, part)
+		sameWait := known.role == wait && known == before // the innermost of them is enough
+		before = known
+		last := len(parts) - 1
+		switch {
+		case sameWait, last >= 0 && parts[last] == name:
+		case last >= 0 && parts[last] == anyCopy && known.role == class:
+			parts[last] = name // the assembly of a copy is on the stack of some machines only
+		default:
+			parts = append(parts, name)
 		}
 	}
-	if _, how := faultPath(stack); how == faultFromUser {
+	if _, path := faultPath(stack); path == faultFromUser {
 		parts = append(parts, "user space")
 	}
 	return strings.Join(parts, " < ")
