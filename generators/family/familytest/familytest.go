@@ -26,7 +26,6 @@ func Check(t *testing.T, f *family.Family) {
 	t.Run("comment", func(t *testing.T) { comment(t, f) })
 	t.Run("names", func(t *testing.T) { names(t, f) })
 	t.Run("programs", func(t *testing.T) { programs(t, f) })
-	t.Run("cover", func(t *testing.T) { Cover(t, f) })
 	t.Run("count", func(t *testing.T) { count(t, f) })
 }
 
