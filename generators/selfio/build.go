@@ -66,7 +66,7 @@ func (l *layout) flags() string {
 	if l.op != "preadv2" && l.op != "pwritev2" {
 		return ""
 	}
-	return map[string]string{"buffered": "nowait", "direct": "hipri", "sync": "dsync", "append": "append"}[l.mode]
+	return map[string]string{"buffered": "hipri", "direct": "hipri", "sync": "dsync", "append": "append"}[l.mode]
 }
 
 // chill writes the file back and drops it from the page cache, unless all of it is to be warm.

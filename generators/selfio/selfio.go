@@ -2,7 +2,7 @@
 // faults on the file that the call is busy with. It is exhaustive over its dimensions. It imports prog and family.
 //
 //   - op: read pread readv preadv preadv2 write pwrite writev pwritev pwritev2; the system call, the forms that take a position among them
-//   - mode: buffered direct sync append; how the file is opened (preadv2 and pwritev2 say so by flags instead, and in their buffered mode are not to wait)
+//   - mode: buffered direct sync append; how the file is opened (pwritev2 says sync and append by its flags instead)
 //   - map: shared private; the mapping
 //   - move: data-to-data data-to-hole data-to-unwritten data-to-beyond data-to-across hole-to-data hole-to-hole hole-to-unwritten hole-to-beyond hole-to-across unwritten-to-data unwritten-to-hole unwritten-to-unwritten unwritten-to-beyond unwritten-to-across across-to-data across-to-hole across-to-unwritten across-to-beyond across-to-across beyond-to-data beyond-to-hole beyond-to-unwritten beyond-to-across stuffed-to-stuffed stuffed-to-beyond beyond-to-stuffed; what source and destination are in the file: data, a hole, an unwritten extent, across the end of the file or beyond it, or a file so small that it may live in its inode
 //   - place: same-page other-page forwards backwards whole; how they lie: onto itself, on other pages, overlapping with the destination behind or before the source, or the whole file

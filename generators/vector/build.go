@@ -27,13 +27,16 @@ func (l *layout) build(b *family.Builder) {
 }
 
 func (l *layout) describe(b *family.Builder) {
-	b.Doc("A %s %s of %d pieces, %s.", l.mode, l.op, l.pieces, memoryWords[l.memory])
+	b.Doc("%s %s of %d pieces: %s.", modeWords[l.mode], l.op, l.pieces, memoryWords[l.memory])
 	if l.fault != "none" {
 		b.Doc("%s: %s.", strings.ToUpper(atWords[l.at][:1])+atWords[l.at][1:], faultWords[l.fault])
 	}
 }
 
 var (
+	modeWords = map[string]string{
+		"buffered": "A buffered", "direct": "A direct", "append": "An appending", "direct-append": "A direct and appending",
+	}
 	memoryWords = map[string]string{
 		"anon": "anonymous memory that is there", "untouched": "anonymous memory that was never touched",
 		"first-touched": "anonymous memory of which only the first page is there",
@@ -41,7 +44,7 @@ var (
 		"private": "a cold private mapping of the same file", "private-warm": "a warm private mapping of the same file",
 		"other": "a cold shared mapping of another file", "other-private": "a private mapping of another file with its first page warm",
 		"tail-other": "constants, and at the end a cold read-only mapping of another file, into a new file",
-		"mixed":      "of anonymous memory, mappings of the same file, cold and warm, and a mapping of another file",
+		"mixed":      "anonymous memory, mappings of the same file, cold and warm, and a mapping of another file",
 		"overlap":    "the first bytes of every page of the file, with the end of its last page on the other side",
 	}
 	atWords = map[string]string{
