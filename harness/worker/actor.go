@@ -39,7 +39,7 @@ func newActor(t *table, slot *slot) *actor {
 
 // serve is the body of a thread of the pool.
 func (a *actor) serve() {
-	a.settle()
+	a.embody()
 	for {
 		a.await()
 		a.perform(a.steps[a.next-a.first])
@@ -47,8 +47,8 @@ func (a *actor) serve() {
 	}
 }
 
-// settle makes the calling goroutine the actor's body.
-func (a *actor) settle() {
+// embody makes the calling goroutine the actor's body.
+func (a *actor) embody() {
 	runtime.LockOSThread()
 	debug.SetPanicOnFault(true)
 	a.slot.pid.Store(int32(unix.Getpid()))
@@ -71,9 +71,7 @@ func (a *actor) assign(p *program, name string) {
 // perform does one step, unless the program is over or the step lacks something it names.
 func (a *actor) perform(c *call) {
 	if !c.ready(a.table) {
-		if c.makes != nil {
-			c.makes.state.Store(failed)
-		}
+		c.settle(failed)
 		if !a.table.failing() {
 			a.table.skipped.Add(1)
 		}
@@ -84,9 +82,7 @@ func (a *actor) perform(c *call) {
 	r := c.run(a, c)
 	a.end(c.index, r)
 	a.table.ran.Add(1)
-	if c.makes != nil {
-		c.makes.state.Store(outcome(r))
-	}
+	c.settle(outcome(r))
 	if f := judge(c, r); f != nil {
 		a.table.fail(f)
 	}
@@ -99,17 +95,36 @@ func outcome(r result) uint32 {
 	return failed
 }
 
-// ready reports whether all that the call names was made. It waits for those that another actor has yet to make.
+// settle says what became of the thing that the call makes.
+func (c *call) settle(state uint32) {
+	if c.makes != nil {
+		c.makes.state.Store(state)
+		if c.makes.awaited.Load() != 0 {
+			futexWake(&c.makes.state)
+		}
+	}
+}
+
+// ready reports whether all that the call names was made. It waits for what another actor has yet to make.
 func (c *call) ready(t *table) bool {
 	for _, o := range c.uses {
-		for o.state.Load() == pending && !t.failing() {
-			sys(unix.SYS_SCHED_YIELD)
-		}
-		if o.state.Load() != made {
+		if o.await() != made {
 			return false
 		}
 	}
 	return !t.failing()
+}
+
+// await waits until the object is made, or will never be.
+func (o *object) await() uint32 {
+	if state := o.state.Load(); state != pending {
+		return state
+	}
+	o.awaited.Store(1)
+	for o.state.Load() == pending {
+		futexWait(&o.state, pending)
+	}
+	return o.state.Load()
 }
 
 // prepare gets the memory of our own ready that a step needs, so that the step itself touches the program's memory only.

@@ -14,6 +14,7 @@ import (
 type crew struct {
 	cfg                Config
 	table              *table
+	shared             *os.File // the table's memory
 	threads, processes []*member
 	// members are those of the running program, in the order of their first steps.
 	members []*member
@@ -123,7 +124,7 @@ func (w *crew) startProcess(i int) (*member, error) {
 	}
 	m.orders = orders
 	cmd := self.Command(roleProcess, fmt.Sprint(index), w.cfg.Dir, w.cfg.Other)
-	cmd.ExtraFiles = []*os.File{r, os.NewFile(tableFD, "table")}
+	cmd.ExtraFiles = []*os.File{r, w.shared}
 	cmd.Stderr = os.Stderr
 	// The main thread forks and never ends before the process does, so the signal comes when it should (PR_SET_PDEATHSIG(2const)).
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -63,8 +63,12 @@ func (p *program) load(cfg Config, seq uint64, text, process string) (err error)
 		return err
 	}
 	for i := range p.prog.Files {
-		if f := &p.prog.Files[i]; f.Elsewhere {
+		f := &p.prog.Files[i]
+		if f.Elsewhere {
 			p.elsewhere[f.Name] = true
+		}
+		if err := bounded(false, f.Data); err != nil {
+			return fmt.Errorf("file %s: %w", f.Name, err)
 		}
 	}
 	if p.needsOther() && cfg.Other == "" {
@@ -114,40 +118,74 @@ func (p *program) compile(index int, s *prog.Step) (*call, error) {
 		return nil, fmt.Errorf("the worker has no operation %s", s.Op)
 	}
 	op := prog.Ops[s.Op]
-	var sizes, flags, paths int
+	var n counts
 	for i, a := range s.Args {
-		switch a := a.(type) {
-		case prog.Size:
-			c.sizes[sizes] = a.In(pageSize)
-			sizes++
-		case prog.Words:
-			c.flags[flags] = flagBits(s.Op, a)
-			flags++
-		case prog.Data:
-			c.data = a
-		case prog.Alts:
-			c.alts = a
-		case prog.Buf:
-			if err := p.buffer(c, a); err != nil {
-				return nil, err
-			}
-		case prog.Name:
-			switch op.Params[i].Kind {
-			case prog.KindActor:
-				c.target = string(a)
-			case prog.KindFD:
-				o, err := p.space.lookup(string(a), true)
-				if err != nil {
-					return nil, err
-				}
-				p.use(c, o)
-			default:
-				c.paths[paths] = p.path(string(a))
-				paths++
-			}
+		if err := p.argument(c, &n, op.Params[i].Kind, a); err != nil {
+			return nil, err
 		}
 	}
 	return c, p.define(c, op)
+}
+
+// counts are how many arguments of a kind a call has got so far.
+type counts struct{ sizes, flags, paths int }
+
+func (p *program) argument(c *call, n *counts, kind prog.Kind, a prog.Arg) error {
+	switch a := a.(type) {
+	case prog.Size:
+		c.sizes[n.sizes] = a.In(pageSize)
+		n.sizes++
+	case prog.Words:
+		c.flags[n.flags] = flagBits(c.step.Op, a)
+		n.flags++
+	case prog.Data:
+		c.data = a
+		return bounded(c.step.Op == "store", a)
+	case prog.Alts:
+		c.alts = a
+		return bounded(true, a...)
+	case prog.Buf:
+		return p.buffer(c, a)
+	case prog.Name:
+		return p.name(c, n, kind, string(a))
+	}
+	return nil
+}
+
+func (p *program) name(c *call, n *counts, kind prog.Kind, name string) error {
+	switch kind {
+	case prog.KindActor:
+		c.target = name
+	case prog.KindFD:
+		o, err := p.space.lookup(name, true)
+		if err != nil {
+			return err
+		}
+		p.use(c, o)
+	default:
+		c.paths[n.paths] = p.path(name)
+		n.paths++
+	}
+	return nil
+}
+
+// maxData is how long data may be that the worker holds in its memory.
+const maxData = 256 << 20
+
+// bounded refuses data that is too long to hold. Holes of files and of anonymous memory are not held.
+func bounded(holes bool, data ...prog.Data) error {
+	for _, d := range data {
+		var n int64
+		for _, r := range d {
+			if holes || r.May[0].Kind != prog.Hole {
+				n += r.Len.In(pageSize)
+			}
+		}
+		if n > maxData {
+			return fmt.Errorf("found %d bytes of data, the worker holds %d", n, maxData)
+		}
+	}
+	return nil
 }
 
 // define gives what the step makes its address and length.

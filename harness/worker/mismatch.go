@@ -37,8 +37,8 @@ func (m *Mismatch) In(page int64) string {
 		}
 		return fmt.Sprintf("%s is %v bytes long, wanted %s", m.What, prog.SizeOf(m.Size, page), strings.Join(sizes, " or "))
 	}
-	text := fmt.Sprintf("%s is wrong from offset %v on, %d of %v bytes differ: got % x, wanted % x",
-		m.What, prog.SizeOf(m.Offset, page), m.Differ, prog.SizeOf(m.Size, page), m.Got, m.Want)
+	text := fmt.Sprintf("%s is wrong from offset %v on, %d of %d bytes differ: got % x, wanted % x",
+		m.What, prog.SizeOf(m.Offset, page), m.Differ, m.Size, m.Got, m.Want)
 	if m.From != "" {
 		text += "; found " + m.From
 	}

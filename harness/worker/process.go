@@ -49,7 +49,7 @@ func processMain(args []string) int {
 		return complain(err)
 	}
 	a := newActor(t, &t.slots[index])
-	a.settle()
+	a.embody()
 	a.next = a.slot.done.Load()
 	cfg, p := Config{Dir: args[1], Other: args[2]}, newProgram(region)
 	for orders := bufio.NewReader(os.NewFile(ordersFD, "orders")); ; {

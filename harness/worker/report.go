@@ -28,7 +28,7 @@ type Report struct {
 }
 
 // Passed reports a program that did what its text says.
-func (r *Report) Passed() bool {
+func (r Report) Passed() bool {
 	return r.Failure == nil && r.Setup == nil && r.Cleanup == nil && r.Broken == ""
 }
 
@@ -46,7 +46,7 @@ func (t *Trouble) String() string { return t.Doing + ": " + t.Err }
 const headSize = 4 + 8 + 8 + 4 + 4
 
 // encode appends the report to b. A program that passed has the fixed part only.
-func (r *Report) encode(b []byte) []byte {
+func (r Report) encode(b []byte) []byte {
 	var rest []byte
 	if !r.Passed() {
 		rest, _ = json.Marshal(r) // strings and numbers only: no error

@@ -1,6 +1,9 @@
 package worker
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // runner is the main thread of the child: it takes programs one after the other through set-up, steps and clean-up.
 type runner struct {
@@ -14,8 +17,8 @@ type runner struct {
 
 func newRunner(cfg Config, t *table) *runner {
 	r := &runner{cfg: cfg, table: t, main: newActor(t, &t.slots[0])}
-	r.crew = crew{cfg: cfg, table: t}
-	r.main.settle()
+	r.crew = crew{cfg: cfg, table: t, shared: os.NewFile(tableFD, "table")}
+	r.main.embody()
 	r.main.crew = &r.crew
 	return r
 }

@@ -75,7 +75,7 @@ func (s *space) define(name string, kind prog.Kind, length int64, align int64) (
 	return o, nil
 }
 
-// lookup finds what a name stands for; only KindFD asks for a descriptor.
+// lookup finds what a name stands for: a descriptor, or memory.
 func (s *space) lookup(name string, descriptor bool) (*object, error) {
 	o := s.names[name]
 	if o == nil {
@@ -105,7 +105,8 @@ type object struct {
 	addr   uintptr
 	length int64
 	fd     int
-	state  atomic.Uint32
+	// state is a futex word; awaited is set once an actor sleeps on it.
+	state, awaited atomic.Uint32
 }
 
 // States of an object. A closed descriptor and an unmapped mapping stay made: the program's text takes care of not using them.

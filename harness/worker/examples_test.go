@@ -1,0 +1,92 @@
+package worker_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"faultline/generators/prog"
+	"faultline/harness/worker"
+)
+
+const examples = "../../generators/prog/examples"
+
+// places are directories on the file systems that every test machine has.
+func places(t *testing.T) map[string]string {
+	t.Helper()
+	dirs := map[string]string{"temp": t.TempDir()}
+	if dir, err := os.MkdirTemp("/dev/shm", "faultline-"); err == nil {
+		t.Cleanup(func() { os.Remove(dir) })
+		dirs["tmpfs"] = dir
+	}
+	return dirs
+}
+
+// lacks says which of the program's needs the directory does not meet, by asking for the errors of calls that are not there.
+func lacks(p *prog.Prog, dir string) string {
+	onTmpfs := strings.HasPrefix(dir, "/dev/shm")
+	for _, need := range prog.Requires(p) {
+		switch {
+		case need == "drop-caches" && os.Geteuid() != 0:
+			return "drop_caches needs root"
+		case onTmpfs && (need == "collapse" || need == "insert" || need == "nowait"):
+			return "tmpfs has no " + need
+		}
+	}
+	return ""
+}
+
+// TestExamples runs the example of every operation. They hold on any file system of Linux.
+func TestExamples(t *testing.T) {
+	for place, dir := range places(t) {
+		t.Run(place, func(t *testing.T) {
+			w := start(t, worker.Config{Dir: dir})
+			seq := uint64(0)
+			for _, op := range prog.OpNames() {
+				seq++
+				t.Run(op, func(t *testing.T) { example(t, w, seq, op, dir) })
+			}
+			left, err := os.ReadDir(dir)
+			g := gomega.NewWithT(t)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(left).To(gomega.BeEmpty(), "every program removes its directory")
+		})
+	}
+}
+
+func example(t *testing.T, w *worker.Proc, seq uint64, op, dir string) {
+	g := gomega.NewWithT(t)
+	text, err := os.ReadFile(filepath.Join(examples, op+".prog"))
+	g.Expect(err).NotTo(gomega.HaveOccurred(), "every operation has an example")
+	p, err := prog.Parse(string(text))
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(p.Name).To(gomega.Equal("example/" + op))
+	g.Expect(p.String()).To(gomega.Equal(string(text)), "the example is written as programs are printed")
+	for _, need := range prog.Requires(p) {
+		if need != "odirect" {
+			g.Expect(p.Needs).To(gomega.ContainElement(need))
+		}
+	}
+	g.Expect(uses(p, op)).To(gomega.BeTrue())
+	if lack := lacks(p, dir); lack != "" {
+		t.Skip(lack)
+	}
+	r := run(t, w, seq, string(text))
+	if r.Failure != nil {
+		t.Fatalf("step %d, %s: %s", r.Failure.Step, p.Steps[r.Failure.Step].String(), r.Failure.Text)
+	}
+	g.Expect(r.Passed()).To(gomega.BeTrue(), "%+v", r)
+	g.Expect(r.Ran).To(gomega.Equal(len(p.Steps)))
+}
+
+func uses(p *prog.Prog, op string) bool {
+	for _, s := range p.Steps {
+		if s.Op == op {
+			return true
+		}
+	}
+	return false
+}
