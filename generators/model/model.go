@@ -98,10 +98,32 @@ func (m *model) step(k int) error {
 		return fmt.Errorf("step %d, %s: %w", k+1, s.Call(), err)
 	}
 	s.Want = tidy(want)
+	m.needTail(s)
 	if s.Op == "mmap" && want == nil {
 		m.readOnly[m.scope(process(s)).areas[s.Makes].id] = !m.fd(s).write
 	}
 	return nil
+}
+
+// needTail notes that the program relies on what is behind the end of a file staying there.
+func (m *model) needTail(s *prog.Step) {
+	if !m.tailed {
+		return
+	}
+	m.tailed = false
+	need := "clean-tail"
+	if len(s.Args) > 1 && prog.Ops[s.Op].Params[0].Kind == prog.KindFD && m.fd(s).direct && isWrite(s.Op) {
+		need = "clean-tail-direct"
+	}
+	m.prog.Need(need)
+}
+
+func isWrite(op string) bool {
+	switch op {
+	case "write", "pwrite", "writev", "pwritev", "pwritev2":
+		return true
+	}
+	return false
 }
 
 // missing reports whether the step uses something that an earlier step did not make, as was expected; then it is not run.

@@ -14,6 +14,8 @@ type state struct {
 	// scopes hold descriptors and mappings by name, for each address space.
 	scopes map[string]*scope
 	areas  []*area
+	// tailed is set when a file grew over bytes that were stored behind its end.
+	tailed bool
 }
 
 type scope struct {
@@ -157,6 +159,8 @@ func (i *inode) may(size int64) {
 func (s *state) grow(i *inode, size int64) {
 	end := i.data.len()
 	if i.maxSize() < size {
+		tail := i.data.slice(i.minSize(), end)
+		s.tailed = s.tailed || i.known() && !equal(tail, zeros(tail.len()))
 		i.data = i.data.overlay(i.maxSize(), zeros(min(size, end)-i.maxSize()))
 	}
 	if lo := i.minSize(); lo < min(i.maxSize(), size) {

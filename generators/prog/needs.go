@@ -29,6 +29,8 @@ var Needs = []Need{
 	{"other", "another file system, not under test, has room for a file"},
 	{"atomic-read", "a buffered read sees a buffered write of another task whole or not at all"},
 	{"exact-short-write", "a buffered write whose buffer goes bad writes every byte up to the bad one"},
+	{"clean-tail", "what is stored behind the end of a file through a mapping never reaches the file when it grows (generic/363)"},
+	{"clean-tail-direct", "nor when a direct write makes it grow"},
 	{"whole-dio", "a direct read or write whose buffer goes bad fails as a whole with EFAULT"},
 }
 
