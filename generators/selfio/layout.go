@@ -119,6 +119,12 @@ func (l *layout) cut(start prog.Size) prog.Size {
 // layApart puts the ranges on pages of their own, with the one that meets the end of the file last; one beyond it leaves a page out.
 func (l *layout) layApart() {
 	u := l.unit()
+	if l.from == "beyond" && l.to == "beyond" {
+		l.eof = prog.Pages(1)
+		l.dst = prog.Pages(2).Plus(u.in)
+		l.src = l.dst.Plus(prog.Pages(u.pages))
+		return
+	}
 	second, kind := &l.src, l.from
 	if rank(l.to) > rank(l.from) {
 		second, kind = &l.dst, l.to
@@ -202,6 +208,9 @@ func (l *layout) layAppend() {
 		l.eof = u.in.Plus(u.n)
 	default:
 		l.eof = prog.Pages(u.pages)
+	}
+	if l.from == "beyond" {
+		l.src = l.eof.Plus(prog.Pages(1)).Plus(u.in)
 	}
 	l.dst = l.eof
 }

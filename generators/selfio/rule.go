@@ -32,6 +32,8 @@ func (c params) refusedAppend() string {
 		return "an append overlaps only a source across the end of the file"
 	case c.place != "forwards" && c.from == "across":
 		return "an append overlaps a source across the end of the file"
+	case c.place != "other-page" && c.from == "beyond":
+		return "what is behind the end of the file is on another page"
 	case c.place == "other-page" && c.from == "stuffed":
 		return "a stuffed file has one page"
 	case c.place == "same-page" && (c.shape == "aligned" || c.shape == "many-pages"):

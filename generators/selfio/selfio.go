@@ -4,7 +4,7 @@
 //   - op: read pread readv preadv preadv2 write pwrite writev pwritev pwritev2; the system call, the forms that take a position among them
 //   - mode: buffered direct sync append; how the file is opened (pwritev2 says sync and append by its flags instead)
 //   - map: shared private; the mapping
-//   - move: data-to-data data-to-hole data-to-unwritten data-to-beyond data-to-across hole-to-data hole-to-hole hole-to-unwritten hole-to-beyond hole-to-across unwritten-to-data unwritten-to-hole unwritten-to-unwritten unwritten-to-beyond unwritten-to-across across-to-data across-to-hole across-to-unwritten across-to-beyond across-to-across beyond-to-data beyond-to-hole beyond-to-unwritten beyond-to-across stuffed-to-stuffed stuffed-to-beyond beyond-to-stuffed; what source and destination are in the file: data, a hole, an unwritten extent, across the end of the file or beyond it, or a file so small that it may live in its inode
+//   - move: data-to-data data-to-hole data-to-unwritten data-to-beyond data-to-across hole-to-data hole-to-hole hole-to-unwritten hole-to-beyond hole-to-across unwritten-to-data unwritten-to-hole unwritten-to-unwritten unwritten-to-beyond unwritten-to-across across-to-data across-to-hole across-to-unwritten across-to-beyond across-to-across beyond-to-data beyond-to-hole beyond-to-unwritten beyond-to-beyond beyond-to-across stuffed-to-stuffed stuffed-to-beyond beyond-to-stuffed; what source and destination are in the file: data, a hole, an unwritten extent, across the end of the file or beyond it, or a file so small that it may live in its inode
 //   - place: same-page other-page forwards backwards whole; how they lie: onto itself, on other pages, overlapping with the destination behind or before the source, or the whole file
 //   - warm: cold first-warm all-warm paged-out dirty; what was touched before: nothing and not even cached, the first page, all, all and then paged out, all stored to
 //   - shape: aligned straddling sub-page many-pages; one whole page, a page's worth across a page boundary, less than a page, nine pages
@@ -58,7 +58,7 @@ func moves() []string {
 	for _, to := range append(slices.Clone(inside), "beyond", "across") {
 		list = append(list, "across-to-"+to)
 	}
-	for _, to := range append(slices.Clone(inside), "across") {
+	for _, to := range append(slices.Clone(inside), "beyond", "across") {
 		list = append(list, "beyond-to-"+to)
 	}
 	return append(list, "stuffed-to-stuffed", "stuffed-to-beyond", "beyond-to-stuffed")
@@ -78,7 +78,7 @@ func paramsOf(p family.Point) params {
 	return c
 }
 
-// memory is what the buffer is in the file, onDisk what the other side is.
+// memory is what the buffer is in the file.
 func (c params) memory() string {
 	if c.reads {
 		return c.to
@@ -87,6 +87,3 @@ func (c params) memory() string {
 }
 
 func (c params) overlaps() bool { return c.place == "forwards" || c.place == "backwards" }
-
-// inside reports whether a kind lies before the end of the file as a whole.
-func inside(kind string) bool { return kind == "data" || kind == "hole" || kind == "unwritten" }

@@ -60,15 +60,10 @@ var (
 // promise adds the guarantee that a strict program relies on.
 func (l *layout) promise(b *family.Builder) {
 	switch {
-	case !l.strict:
-		return
-	case !l.direct:
+	case l.strict && l.direct:
+		b.Need("whole-dio")
+	case l.strict:
 		b.Need("exact-short-write")
-		return
-	}
-	b.Need("whole-dio")
-	if l.size == "block" || l.size == "straddling" {
-		b.Need("dio512")
 	}
 }
 

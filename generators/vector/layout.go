@@ -177,8 +177,11 @@ func (l *layout) fileData() string {
 	switch {
 	case l.base != prog.Size{}:
 		parts = append(parts, fmt.Sprintf("pat1*%v", l.base))
-	case l.mode == "append" && l.objects()[0] != "m":
+	case l.mode == "append" && !l.mapsA():
 		parts = append(parts, "pat1*100")
+	case l.direct && (l.size == "block" || l.size == "straddling") && !l.mapsA():
+		// The append begins in the middle of a block.
+		parts = append(parts, "pat1*512")
 	}
 	if l.mapsA() {
 		parts = append(parts, l.fill(2))

@@ -28,6 +28,8 @@ func (c params) refusedFault() string {
 	switch {
 	case c.strict && !judged:
 		return "there is nothing to promise"
+	case c.strict && c.direct && c.size != "page":
+		return "direct I/O promises nothing for parts of blocks"
 	case c.strict && c.flags == "nowait":
 		return "a transfer that must not wait promises nothing"
 	case c.at == "second" && c.pieces < 3, c.at == "last" && c.pieces < 2, c.at == "middle" && c.pieces < 16:
