@@ -73,6 +73,19 @@ var promises = []promise{
 	{need: "whole-dio", types: []string{"tmpfs"},
 		why:    "direct I/O on tmpfs goes through the page cache",
 		source: "mm/shmem.c: shmem_file_write_iter"},
+
+	{need: "clean-tail", types: []string{"xfs", "btrfs", "ext4"}, from: version{6, 14},
+		why:    "before 6.14 the tail of the last page was not always zeroed when the file grew",
+		source: "xfstests generic/363; seen on 6.18; btrfs da2dccd7451d"},
+	{need: "clean-tail", types: []string{"fuse", "tmpfs"},
+		why:    "what is stored behind the end of the file reaches it when it grows",
+		source: "seen on 6.18"},
+	{need: "clean-tail-direct", types: []string{"xfs", "btrfs"}, from: version{6, 14},
+		why:    "before 6.14 the tail of the last page was not always zeroed when the file grew",
+		source: "seen on 6.18"},
+	{need: "clean-tail-direct", types: []string{"ext4", "fuse", "tmpfs"},
+		why:    "what is stored behind the end of the file reaches it when a direct write makes it grow",
+		source: "seen on 6.18"},
 }
 
 // guarantees lists the needs that promises decides.

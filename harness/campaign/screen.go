@@ -1,0 +1,181 @@
+package campaign
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"faultline/results"
+)
+
+// Screen is what a person sees of a run: on a terminal a line that is written over again and again, elsewhere plain lines. Failures are
+// told at once. A nil Screen shows nothing.
+type Screen struct {
+	// Verbose prints a line for every case.
+	Verbose bool
+	// Bundles is the folder of failures, for the lines that name one.
+	out    io.Writer
+	live   bool
+	colour bool
+
+	mu     sync.Mutex
+	began  time.Time
+	shown  time.Time
+	before int // cases that an earlier part of the run has judged
+	width  int
+	status bool
+}
+
+// NewScreen writes to out. Colour and the live line need a terminal; colour is "auto", "always" or "never" and obeys NO_COLOR (no-color.org),
+// CLICOLOR_FORCE and TERM=dumb.
+func NewScreen(out *os.File, colour string) *Screen {
+	tty := term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb"
+	s := &Screen{out: out, live: tty && os.Getenv("CI") == "", colour: tty, began: time.Now(), width: 80}
+	if w, _, err := term.GetSize(int(out.Fd())); err == nil && w > 20 {
+		s.width = w
+	}
+	switch {
+	case colour == "always":
+		s.colour = true
+	case colour == "never", os.Getenv("NO_COLOR") != "":
+		s.colour = false
+	case os.Getenv("CLICOLOR_FORCE") != "" || os.Getenv("FORCE_COLOR") != "":
+		s.colour = true
+	}
+	return s
+}
+
+const (
+	red, green, yellow, bold = "31", "32", "33", "1"
+	// statusEvery keeps CI systems that end silent jobs content.
+	statusEvery = 30 * time.Second
+	liveEvery   = 100 * time.Millisecond
+)
+
+func (s *Screen) paint(code, text string) string {
+	if !s.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Println writes a line above the live one.
+func (s *Screen) Println(text string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.println(text)
+}
+
+func (s *Screen) println(text string) {
+	s.wipe()
+	fmt.Fprintln(s.out, text)
+}
+
+func (s *Screen) wipe() {
+	if s.status {
+		fmt.Fprint(s.out, "\r\x1b[K")
+		s.status = false
+	}
+}
+
+// Resumed tells how many cases were judged before this part of the run, for the rate.
+func (s *Screen) Resumed(n int) {
+	if s != nil {
+		s.before = n
+	}
+}
+
+// Case shows one verdict and the progress so far.
+func (s *Screen) Case(c results.Case, t results.Totals) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.Verdict != results.Pass && c.Verdict != results.Skip:
+		s.failure(c)
+	case s.Verbose:
+		s.println(c.Line(0))
+	}
+	every := statusEvery
+	if s.live {
+		every = liveEvery
+	}
+	if now := time.Now(); now.Sub(s.shown) >= every {
+		s.shown = now
+		s.progress(t)
+	}
+}
+
+func (s *Screen) failure(c results.Case) {
+	colour := red
+	if c.Verdict == results.Broken {
+		colour = yellow
+	}
+	s.println(s.paint(colour, strings.ToUpper(string(c.Verdict))) + " " + s.paint(bold, c.Name) + " on " + c.Class)
+	s.println("    " + c.Message)
+	if rate := c.Rate(); rate != "" {
+		s.println("    " + rate)
+	}
+	if len(c.Attachments) > 0 {
+		s.println("    report: " + c.Attachments[0])
+	}
+	if c.Repro != "" {
+		s.println("    again:  " + c.Repro)
+	}
+}
+
+func (s *Screen) progress(t results.Totals) {
+	done := t.Judged()
+	elapsed := time.Since(s.began)
+	rate := float64(done-s.before) / max(elapsed.Seconds(), 0.001)
+	line := fmt.Sprintf("%d of %d", done, t.Planned)
+	if t.Bad() > 0 {
+		line += ", " + s.paint(red, fmt.Sprintf("%d failed", t.Bad()))
+	}
+	if t.Skip > 0 {
+		line += fmt.Sprintf(", %d skipped", t.Skip)
+	}
+	line += fmt.Sprintf(", %.0f/s", rate)
+	if left := t.Planned - done; left > 0 && rate > 0 {
+		line += fmt.Sprintf(", %v left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
+	}
+	if !s.live {
+		s.println(line)
+		return
+	}
+	s.wipe()
+	fmt.Fprint(s.out, line)
+	s.status = true
+}
+
+// End shows the summary.
+func (s *Screen) End(sum *results.Summary) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wipe()
+	_ = sum.Write(s.out) // a terminal that is gone has no one to tell
+	t := sum.Totals()
+	word := s.paint(green, "PASS")
+	switch {
+	case t.Bad() > 0:
+		word = s.paint(red, "FAIL")
+	case t.Broken > 0 || t.Missing() > 0:
+		word = s.paint(yellow, "INCOMPLETE")
+	case t.Judged() == 0:
+		word = s.paint(yellow, "NOTHING RAN")
+	}
+	fmt.Fprintf(s.out, "%s  %d passed, %d failed, %d skipped, %d broken in %v\n", word, t.Pass, t.Bad(), t.Skip, t.Broken+t.Missing(), time.Since(s.began).Round(100*time.Millisecond))
+}
