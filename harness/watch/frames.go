@@ -59,7 +59,9 @@ type table struct {
 
 // The functions were named by stacks of kernels 5.10 to 6.18 (and 5.10 to 7.2 for gfs2). A function that the next kernel
 // renames goes into its row beside the old name.
-var frames = index([]table{
+var frames = index(frameTables)
+
+var frameTables = []table{
 	{noise, "", `schedule __schedule __switch_to __switch_to_asm preempt_schedule_irq schedule_timeout schedule_preempt_disabled
 		schedule_hrtimeout_range schedule_hrtimeout_range_clock do_nanosleep io_schedule io_schedule_timeout
 		bit_wait bit_wait_io __wait_on_bit __wait_on_bit_lock out_of_line_wait_on_bit out_of_line_wait_on_bit_lock
@@ -129,12 +131,14 @@ var frames = index([]table{
 	{lock, "an rwsem, to read", `rwsem_down_read_slowpath rwsem_down_read_failed`},
 	{lock, "an rwsem, to write", `rwsem_down_write_slowpath rwsem_down_write_failed`},
 	{lock, "a mutex", `__mutex_lock mutex_lock_io ww_mutex_lock`},
-})
+}
 
 // lockOf names the lock that a function takes with a generic primitive. The kernel leaves such primitives out of
 // /proc/PID/stack as it does the scheduler (they are __sched functions, stack_trace_save_tsk in kernel/stacktrace.c), so
 // there a thread that waits for a lock seems to sleep in the function that takes it. In hung-task reports they are shown.
-var lockOf = index([]table{
+var lockOf = index(lockTables)
+
+var lockTables = []table{
 	{lock, "the mmap lock", `lock_mm_and_find_vma get_mmap_lock_carefully do_user_addr_fault exc_page_fault vm_mmap_pgoff __vm_munmap
 		do_mprotect_pkey do_madvise madvise_lock process_vm_rw_core process_vm_rw_single_vec __get_user_pages_locked __gup_longterm_locked
 		internal_get_user_pages_fast gup_fast_fallback __access_remote_vm m_start proc_get_vma mmap_read_lock mmap_write_lock userfaultfd_register
@@ -147,7 +151,7 @@ var lockOf = index([]table{
 		filemap_create_folio filemap_add_folio truncate_pagecache xfs_filemap_fault ext4_page_mkwrite ext4_filemap_fault`},
 	{lock, "the pipe's mutex", `pipe_lock pipe_double_lock anon_pipe_read anon_pipe_write pipe_read pipe_write`},
 	{lock, "the file position", `fdget_pos __fdget_pos`},
-})
+}
 
 func index(tables []table) map[string]frame {
 	all := map[string]frame{}

@@ -47,7 +47,7 @@ type Judge struct {
 	lost   time.Duration // time that does not count: the machine or the process was suspended
 	last   time.Time     // of the sample before this one, zero at first
 	first  *Sample       // the first sample after the deadline
-	window []Sample      // samples of the present confirmation, oldest first
+	window []Sample      // all samples since the last interruption, oldest first; the hard limit bounds their number
 }
 
 // NewJudge starts the watch over the thread tid, which began its step at began.
@@ -85,7 +85,6 @@ func (j *Judge) Observe(s Sample) Motion {
 		return j.undecided(m, interrupted)
 	}
 	j.window = append(j.window, s)
-	j.trim()
 	return j.decide(m)
 }
 
@@ -129,19 +128,11 @@ func (j *Judge) replaced(t Task) bool {
 	return known.Start != t.Start
 }
 
-// confirm is the shortest window of a verdict. When more threads want to run than there are CPUs, whoever should wake
+// confirm is the shortest time of a verdict, now. When more threads want to run than there are CPUs, whoever should wake
 // our thread (a kernel thread nobody told us about) gets that much less of a CPU, and we wait that much longer.
 func (j *Judge) confirm() time.Duration {
 	load := j.window[len(j.window)-1].Load
 	return time.Duration(float64(j.rules.Confirm) * max(1, load))
-}
-
-// trim drops samples from the front as long as the rest is a full window.
-func (j *Judge) trim() {
-	newest, need := j.window[len(j.window)-1].At, j.confirm()
-	for len(j.window) > 2 && newest.Sub(j.window[1].At) >= need {
-		j.window = j.window[1:]
-	}
 }
 
 // overLimit reports that there must be an answer now. A machine that stretches the confirmation stretches the limit.
@@ -159,7 +150,7 @@ func (j *Judge) undecided(m Motion, why string) Motion {
 	return m
 }
 
-// decide judges the present window.
+// decide judges the latest samples that span the confirmation.
 func (j *Judge) decide(m Motion) Motion {
 	w := j.view()
 	m.Window, m.Common = w.span, w.common()

@@ -45,14 +45,20 @@ func (w *work) add(now, before Task) {
 	w.faults += now.Faults() - before.Faults()
 }
 
-// view reduces the present window. The thread is known to be in every sample of it.
+// view reduces the shortest run of the latest samples that spans the confirmation, or all if they do not. The thread is
+// known to be in every one of them.
 func (j *Judge) view() view {
-	oldest, newest := j.window[0], j.window[len(j.window)-1]
+	from, newest, need := 0, j.window[len(j.window)-1], j.confirm()
+	for from+1 < len(j.window) && newest.At.Sub(j.window[from+1].At) >= need {
+		from++
+	}
+	window := j.window[from:]
+	oldest := window[0]
 	w := view{span: newest.At.Sub(oldest.At), oldest: oldest, newest: newest}
 	first, _ := j.first.Process.Task(j.tid)
 	before, _ := oldest.Process.Task(j.tid)
 	now, _ := newest.Process.Task(j.tid)
-	w.still = len(j.window) > 1 && now.still(before)
+	w.still = len(window) > 1 && now.still(before)
 	w.thread.id = j.tid
 	w.thread.inWindow.add(now, before)
 	w.thread.sinceFirst.add(now, first)
@@ -63,7 +69,7 @@ func (j *Judge) view() view {
 			sinceFirst: difference(server, j.first.server(server.PID)),
 		})
 	}
-	for _, s := range j.window {
+	for _, s := range window {
 		t, _ := s.Process.Task(j.tid)
 		if len(t.KernelStack) > 0 {
 			w.stacks = append(w.stacks, t.KernelStack)
