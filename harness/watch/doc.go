@@ -11,8 +11,8 @@
 //   - Nothing is ever said on a timeout alone. Before the deadline of a step there is no verdict; after it there must be
 //     samples at least [Rules.Confirm] apart, and longer apart when more threads want to run than there are CPUs.
 //   - Blocked: the thread sleeps (S or D) in the same system call, at the same wait channel and stack, and between the
-//     samples there was not one context switch, no CPU time and no page fault. If a block device is still completing
-//     requests, or a server of the target is still awake, the verdict waits for the hard limit ([Rules.Limit]).
+//     samples there was not one context switch, no CPU time and no page fault. If a block device has requests in flight, or
+//     a server of the target is still awake, the verdict waits for the hard limit ([Rules.Limit]) and says so.
 //   - Spinning: over the confirmation the thread had at least half of the CPU time that it could get (time spent waiting
 //     in the run queue is not counted against it), and while watched it has used as much CPU time as the deadline allowed
 //     it in wall time. The second half is what keeps a starved thread on a busy machine from being called a livelock.

@@ -26,7 +26,11 @@ func Explain(step Step, m Motion) string {
 	case m.Kind == Gone:
 		return fmt.Sprintf("%s is gone, %s: %s", step.Actor, in, m.Why)
 	case m.Kind == Blocked:
-		return fmt.Sprintf("%s is blocked %s: %s%s", step.Actor, in, describe(m.Task, step.Buffer), serversOf(m))
+		text := fmt.Sprintf("%s is blocked %s: %s%s", step.Actor, in, describe(m.Task, step.Buffer), serversOf(m))
+		if m.Although != "" {
+			text += ", although " + m.Although
+		}
+		return text
 	case m.Kind == Spinning && m.Server != 0:
 		return fmt.Sprintf("%s waits %s while its server, process %d, spins: %s; %s", step.Actor, in, m.Server, m.Why,
 			describe(m.Task, step.Buffer))

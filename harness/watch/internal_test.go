@@ -147,10 +147,25 @@ func TestKernelLogForgetsTheOldestAndSaysSo(t *testing.T) {
 	for seq := range uint64(keptLines + 1) {
 		l.keep(Line{Seq: seq + 1})
 	}
-	lines, complete := l.Since(0)
+	lines, complete := l.Since(keptLines)
+	g.Expect(lines).To(gomega.HaveLen(1))
+	g.Expect(complete).To(gomega.BeTrue(), "what came before the mark does not matter")
+	lines, complete = l.Since(0)
 	g.Expect(complete).To(gomega.BeFalse())
 	g.Expect(len(lines)).To(gomega.BeNumerically("<", keptLines))
 	g.Expect(lines[len(lines)-1].Seq).To(gomega.Equal(uint64(keptLines + 1)))
+}
+
+func TestKernelLogKnowsWhatWasOverwritten(t *testing.T) {
+	g := gomega.NewWithT(t)
+	l := &KernelLog{fd: -1}
+	l.keep(Line{Seq: 5})
+	l.gap = true // as after EPIPE
+	l.keep(Line{Seq: 9})
+	_, complete := l.Since(5)
+	g.Expect(complete).To(gomega.BeFalse())
+	_, complete = l.Since(8)
+	g.Expect(complete).To(gomega.BeTrue())
 }
 
 func TestNoKernelLogIsAReason(t *testing.T) {

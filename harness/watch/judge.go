@@ -181,25 +181,27 @@ func (j *Judge) still(m Motion, w view) Motion {
 			return m
 		}
 	}
-	why := fmt.Sprintf("not one context switch, page fault or tick of CPU time in %s", seconds(w.span))
+	late := j.overLimit(m.Elapsed)
 	for _, server := range w.servers {
 		busy, starved := server.busy(w.span)
 		if starved {
 			return j.undecided(m, fmt.Sprintf("its server, process %d, gets no CPU: %s", server.id, server.inWindow))
 		}
-		if busy && !j.overLimit(m.Elapsed) {
-			return j.undecided(m, fmt.Sprintf("its server, process %d, is awake: %s", server.id, server.inWindow))
+		if !busy {
+			continue
 		}
-		if busy {
-			why += fmt.Sprintf("; its server, process %d, is awake all the same: %s", server.id, server.inWindow)
+		m.Although = fmt.Sprintf("its server, process %d, is awake: %s", server.id, server.inWindow)
+		if !late {
+			return j.undecided(m, m.Although)
 		}
 	}
 	if disk := w.workingDisk(); disk != "" {
-		if !j.overLimit(m.Elapsed) {
-			return j.undecided(m, "disk "+disk+" is still completing requests")
+		m.Although = "disk " + disk + " has requests in flight"
+		if !late {
+			return j.undecided(m, m.Although)
 		}
-		why += "; disk " + disk + " is completing requests all the same"
 	}
-	m.Kind, m.Why = Blocked, why
+	m.Kind = Blocked
+	m.Why = fmt.Sprintf("not one context switch, page fault or tick of CPU time in %s", seconds(w.span))
 	return m
 }

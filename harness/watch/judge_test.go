@@ -144,19 +144,21 @@ func TestJudge(t *testing.T) {
 		{"its server is stopped", func(_ time.Duration, s *watch.Sample) { serverThread(s).State = "T" }, watch.Slow, between(10, 10), "server"},
 
 		{"the disk works for 4 s", func(since time.Duration, s *watch.Sample) {
-			s.Disks["vda"] = watch.Disk{Completed: uint64(min(since, 4*time.Second)), InFlight: 1}
-		}, watch.Blocked, between(5, 5.4), ""},
+			if since < 4*time.Second {
+				s.Disks["vda"] = watch.Disk{Completed: uint64(since), InFlight: 1}
+			}
+		}, watch.Blocked, between(4, 5.4), ""},
 		{"the disk works for ever", func(since time.Duration, s *watch.Sample) {
 			s.Disks["vda"] = watch.Disk{Completed: uint64(since), InFlight: 1}
 		},
-			watch.Blocked, between(10, 10), "all the same"},
+			watch.Blocked, between(10, 10), "not one context switch"},
 		{"the disk is busy whenever nobody looks", func(since time.Duration, s *watch.Sample) {
 			s.Disks["vda"] = watch.Disk{Completed: uint64(since), Busy: since / 2}
-		}, watch.Blocked, between(10, 10), "all the same"},
+		}, watch.Blocked, between(10, 10), "not one context switch"},
 		{"the disk is written to now and then", func(since time.Duration, s *watch.Sample) {
 			s.Disks["vda"] = watch.Disk{Completed: uint64(since), Busy: since / 50}
 		}, watch.Blocked, between(2, 2.2), ""},
-		{"the disk does not answer", func(_ time.Duration, s *watch.Sample) { s.Disks["vda"] = watch.Disk{Completed: 9, InFlight: 1} }, watch.Blocked, between(2, 2.2), ""},
+		{"the disk does not answer", func(_ time.Duration, s *watch.Sample) { s.Disks["vda"] = watch.Disk{Completed: 9, InFlight: 1} }, watch.Blocked, between(10, 10), ""},
 		{"no disk statistics", func(_ time.Duration, s *watch.Sample) { s.Disks = nil }, watch.Blocked, between(2, 2.2), ""},
 
 		{"its server spins", func(since time.Duration, s *watch.Sample) { runs(serverThread(s), since, 1, 0) }, watch.Spinning, between(2, 2.2), "in the kernel"},
@@ -165,7 +167,7 @@ func TestJudge(t *testing.T) {
 		{"its server is awake", func(since time.Duration, s *watch.Sample) {
 			serverThread(s).Voluntary = uint64(since / (10 * time.Millisecond))
 		},
-			watch.Blocked, between(10, 10), "awake all the same"},
+			watch.Blocked, between(10, 10), ""},
 		{"its server does some housekeeping", func(since time.Duration, s *watch.Sample) {
 			serverThread(s).Voluntary = uint64(since / (200 * time.Millisecond))
 		},
@@ -202,6 +204,18 @@ func TestJudgeNamesLivelockAndServer(t *testing.T) {
 	m = play(t, func(since time.Duration, s *watch.Sample) { runs(serverThread(s), since, 1, 0) })
 	g.Expect(m.Livelock).To(gomega.BeFalse())
 	g.Expect(m.Server).To(gomega.Equal(serverPID))
+}
+
+func TestBlockedAtTheHardLimitSaysWhatSpokeAgainst(t *testing.T) {
+	g := gomega.NewWithT(t)
+	step := watch.Step{Actor: "t1", Text: "STEP"}
+	m := play(t, func(_ time.Duration, s *watch.Sample) { s.Disks["vda"] = watch.Disk{InFlight: 1} })
+	g.Expect(watch.Explain(step, m)).To(gomega.HaveSuffix(", although disk vda has requests in flight"))
+	m = play(t, func(since time.Duration, s *watch.Sample) {
+		serverThread(s).Voluntary = uint64(since / (10 * time.Millisecond))
+	})
+	g.Expect(watch.Explain(step, m)).To(gomega.ContainSubstring(", although its server, process 40, is awake: 100 context switches"))
+	g.Expect(play(t, nil).Although).To(gomega.BeEmpty())
 }
 
 func TestJudgeFindsCommonFrames(t *testing.T) {

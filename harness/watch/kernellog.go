@@ -30,7 +30,8 @@ type KernelLog struct {
 	reason string
 	last   uint64 // highest sequence number seen
 	lines  []Line
-	lost   bool // the kernel overwrote records before we read them, or we dropped old ones
+	gap    bool   // records were overwritten before we read them; the next one tells which
+	lost   uint64 // highest sequence number that is lost, overwritten or dropped
 }
 
 // Mark is a point in the kernel log.
@@ -73,15 +74,14 @@ func (l *KernelLog) Since(mark Mark) (lines []Line, complete bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drain()
+	complete = l.reason == "" && l.lost <= uint64(mark)
 	for i, line := range l.lines {
 		if line.Seq > uint64(mark) {
-			return append([]Line(nil), l.lines[i:]...), l.complete()
+			return append([]Line(nil), l.lines[i:]...), complete
 		}
 	}
-	return nil, l.complete()
+	return nil, complete
 }
-
-func (l *KernelLog) complete() bool { return l.reason == "" && !l.lost }
 
 // Close ends the reading. Lines already read stay.
 func (l *KernelLog) Close() error {
@@ -104,7 +104,7 @@ func (l *KernelLog) drain() {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EPIPE):
-			l.lost = true // overwritten; the next read continues with the oldest record left
+			l.gap = true // the next read continues with the oldest record left
 			continue
 		case err != nil || n == 0:
 			return // EAGAIN: no more for now
@@ -116,11 +116,14 @@ func (l *KernelLog) drain() {
 }
 
 func (l *KernelLog) keep(line Line) {
+	if l.gap {
+		l.lost, l.gap = line.Seq-1, false
+	}
 	l.last = line.Seq
 	l.lines = append(l.lines, line)
 	if len(l.lines) > keptLines {
+		l.lost = l.lines[keptLines/2-1].Seq
 		l.lines = append([]Line(nil), l.lines[keptLines/2:]...)
-		l.lost = true
 	}
 }
 

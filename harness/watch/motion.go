@@ -22,6 +22,8 @@ type Motion struct {
 	Elapsed time.Duration // since the step began, without the time the machine or the process was suspended
 	Window  time.Duration // how long the thread was watched without interruption for this answer
 	Why     string        // the observations on which the answer rests, with numbers
+	// Although is what spoke against Blocked until the hard limit: a server or a disk that is still at work.
+	Although string
 
 	Task    Task       // the thread as last seen
 	Common  []string   // frames that were on its kernel stack in every sample, innermost first: where a spinning thread spins

@@ -113,17 +113,15 @@ func (a activity) busy(span time.Duration) (busy, starved bool) {
 	return starved || rate >= awakeRate || a.inWindow.ran >= span/10, starved
 }
 
-// workingDisk names a block device that was completing requests in the window and still has some, or was busy for a good
-// part of it. Numbers in flight are a momentary thing, so the busy time is asked as well.
+// workingDisk names a block device that has work, which our thread may be waiting for: requests are in flight all the time
+// (a slow disk may need longer than the window for one), or some were completed and it was busy for a good part of the
+// window. A device that now and then writes a log is not working.
 func (w view) workingDisk() string {
 	var names []string
 	for name, now := range w.newest.Disks {
-		before, known := w.oldest.Disks[name]
-		if !known || now.Completed == before.Completed {
-			continue
-		}
+		before := w.oldest.Disks[name]
 		share := float64(now.Busy-before.Busy) / float64(w.span)
-		if now.InFlight > 0 || share >= diskShare {
+		if now.InFlight > 0 && before.InFlight > 0 || now.Completed != before.Completed && share >= diskShare {
 			names = append(names, name)
 		}
 	}
