@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -69,11 +70,24 @@ type CheckError struct {
 }
 
 func (e *CheckError) Error() string {
-	return fmt.Sprintf("%s: the file system is damaged: %s ended with code %d: %s", e.Spec, e.Command, e.Code, lastLine(e.Output))
+	return fmt.Sprintf("%s: the file system is damaged: %s ended with code %d: %s", e.Spec, e.Command, e.Code, firstComplaint(e.Output))
 }
 
-// lastLine is the last line of a tool's output that says something: tools put the reason there.
+// lastLine is the last line of a tool's output that says something: most tools put the reason there.
 func lastLine(output string) string {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+// complaint matches the words with which checkers say that something is wrong.
+var complaint = regexp.MustCompile(`(?i)\b(error|bad|corrupt|invalid|mismatch|wrong|inconsistent|damage|assert|fail|fix\?|clear\?|should be|would )`)
+
+// firstComplaint is the line of a checker's output where the trouble begins: the last line is often a farewell.
+func firstComplaint(output string) string {
+	for line := range strings.Lines(output) {
+		if complaint.MatchString(line) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return lastLine(output)
 }

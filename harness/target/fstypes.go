@@ -25,8 +25,8 @@ var fsTypes = []fsType{
 	{"ext2", []string{"mkfs.ext2", "-q", "-F"}, []string{"e2fsck", "-f", "-n"}, 4, "e2fsprogs", 8 << 20},
 	{"xfs", []string{"mkfs.xfs", "-q", "-f"}, []string{"xfs_repair", "-f", "-n"}, 1, "xfsprogs", 300 << 20}, // xfs_repair(8); mkfs.xfs(8): 300 MB since 5.19
 	{"btrfs", []string{"mkfs.btrfs", "-q", "-f"}, []string{"btrfs", "check", "--readonly"}, 1, "btrfs-progs", 128 << 20},
-	{"f2fs", []string{"mkfs.f2fs", "-q", "-f"}, []string{"fsck.f2fs", "--dry-run"}, 255, "f2fs-tools", 64 << 20},
-	{"gfs2", []string{"mkfs.gfs2", "-q", "-O", "-p", "lock_nolock"}, []string{"fsck.gfs2", "-n"}, 4, "gfs2-utils", 64 << 20}, // fsck.gfs2(8)
+	{"f2fs", []string{"mkfs.f2fs", "-q", "-f"}, []string{"fsck.f2fs", "--dry-run"}, 255, "f2fs-tools", 64 << 20},                 // 1, 4 and 255 seen in 1.15
+	{"gfs2", []string{"mkfs.gfs2", "-q", "-O", "-p", "lock_nolock"}, []string{"fsck.gfs2", "-n"}, 4 | 8, "gfs2-utils", 64 << 20}, // 8 is "cannot repair that" too, seen in 3.5
 }
 
 func fsTypeNames() []string {

@@ -84,7 +84,7 @@ func findKind(spec string) (Kind, string, error) {
 	if near := nearest(name, names); near != "" {
 		problem += fmt.Sprintf("; did you mean %q", near+":"+arg)
 	}
-	if _, err := os.Stat(spec); err == nil {
+	if info, err := os.Stat(spec); err == nil && info.IsDir() {
 		problem += fmt.Sprintf("; the folder is %q", "./"+spec)
 	}
 	return Kind{}, "", &UsageError{spec, problem + "; the kinds are " + strings.Join(names, ", ")}

@@ -37,6 +37,10 @@ func makeOn(a makeArgs) (made, error) {
 	}
 	sweep(base) // what cannot be swept does not stop us; Sweep reports it
 	h, err := makeFolder(base, a)
+	if errors.Is(err, unix.ENOENT) {
+		// base is there, but takes no folders, like /proc: not the ENOENT of a base that is missing.
+		return made{}, errors.New(err.Error())
+	}
 	if err != nil {
 		return made{}, err
 	}
