@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -157,10 +156,12 @@ func TestDamageInTheMiddleIsTold(t *testing.T) {
 
 	var good int
 	var errs []error
-	for _, err := range Read(path) {
-		if err != nil {
+	for r, err := range Read(path) {
+		switch {
+		case err != nil:
 			errs = append(errs, err)
-		} else {
+			g.Expect(r).To(gomega.Equal(Record{}))
+		case r.Header != nil || r.End != nil:
 			good++
 		}
 	}
@@ -213,13 +214,36 @@ func TestHugeCaseIsCutNotLost(t *testing.T) {
 	g.Expect(len(c.Detail)).To(gomega.BeNumerically(">", maxLine), "the caller's case is untouched")
 }
 
+func TestALineThatIsTooLongIsNotLoaded(t *testing.T) {
+	g := gomega.NewWithT(t)
+	j, path := newJournal(t)
+	g.Expect(j.Close()).To(gomega.Succeed())
+	long := `{"end":{"suite":"s","class":"c","verdict":"pass","name":"` + strings.Repeat("x", maxLine) + `"}}` + "\n"
+	good := `{"end":{"suite":"s","class":"c","verdict":"pass","name":"n"}}` + "\n"
+	g.Expect(os.WriteFile(path, []byte(readFile(t, path)+long+good), 0o644)).To(gomega.Succeed())
+	var names []string
+	var errs []error
+	for r, err := range Read(path) {
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case r.End != nil:
+			names = append(names, r.End.Name)
+		}
+	}
+	g.Expect(names).To(gomega.Equal([]string{"n"}))
+	g.Expect(errs).To(gomega.HaveLen(1))
+	g.Expect(errs[0]).To(gomega.MatchError(errLongLine))
+}
+
 // heldSync is a sync that waits to be let go on, and counts.
 type heldSync struct {
 	entered chan struct{}
 	release chan struct{}
 }
 
-func holdSyncs(j *Journal) heldSync {
+func holdSyncs(t *testing.T, j *Journal) heldSync {
+	t.Cleanup(func() { j.sync = fdatasync }) // runs before the journal is closed, which may sync
 	h := heldSync{entered: make(chan struct{}), release: make(chan struct{})}
 	j.sync = func(f *os.File) error {
 		h.entered <- struct{}{}
@@ -232,13 +256,13 @@ func holdSyncs(j *Journal) heldSync {
 func TestStartIsDurableWhenItReturns(t *testing.T) {
 	g := gomega.NewWithT(t)
 	j, _ := newJournal(t)
-	h := holdSyncs(j)
+	h := holdSyncs(t, j)
 	returned := make(chan error, 1)
 	go func() { returned <- j.Start(sampleID("a")) }()
-	<-h.entered
+	g.Eventually(h.entered, soon).Should(gomega.Receive(), "Start syncs")
 	g.Consistently(returned, 50*time.Millisecond).ShouldNot(gomega.Receive())
 	h.release <- struct{}{}
-	g.Eventually(returned, 30*time.Second).Should(gomega.Receive(gomega.BeNil()))
+	g.Eventually(returned, soon).Should(gomega.Receive(gomega.BeNil()))
 }
 
 func TestEndIsDurableForFailuresOnly(t *testing.T) {
@@ -260,24 +284,20 @@ func TestGroupCommit(t *testing.T) {
 	const callers = 50
 	g := gomega.NewWithT(t)
 	j, path := newJournal(t)
-	h := holdSyncs(j)
-	var wg sync.WaitGroup
+	h := holdSyncs(t, j)
 	errs := make(chan error, callers+1)
-	start := func(i int) {
-		wg.Go(func() { errs <- j.Start(makeCase(i, Pass).ID) })
-	}
-	start(0)
-	<-h.entered // the first caller is inside fdatasync; the others write and queue behind it
+	start := func(i int) { errs <- j.Start(makeCase(i, Pass).ID) }
+	go start(0)
+	g.Eventually(h.entered, soon).Should(gomega.Receive()) // the first caller is in fdatasync; the others write and queue behind it
 	for i := 1; i <= callers; i++ {
-		start(i)
+		go start(i)
 	}
-	g.Eventually(func() int { return strings.Count(readFile(t, path), "\n") }, 30*time.Second).Should(gomega.Equal(callers + 2))
+	g.Eventually(func() int { return strings.Count(readFile(t, path), "\n") }, soon).Should(gomega.Equal(callers + 2))
 	h.release <- struct{}{}
-	<-h.entered // the second fdatasync serves all that waited
+	g.Eventually(h.entered, soon).Should(gomega.Receive()) // the second fdatasync serves all that waited
 	h.release <- struct{}{}
-	wg.Wait() // a third fdatasync would hang here: nobody receives its entry
-	for range callers + 1 {
-		g.Expect(<-errs).To(gomega.Succeed())
+	for range callers + 1 { // a third fdatasync would not be let in
+		g.Eventually(errs, soon).Should(gomega.Receive(gomega.BeNil()))
 	}
 }
 

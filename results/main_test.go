@@ -35,6 +35,8 @@ func golden(t *testing.T, name string, got []byte) {
 	g.Expect(string(got)).To(gomega.Equal(string(want)), "differs from %s; run with -update if that is right", path)
 }
 
+const soon = 30 * time.Second // for what happens within a second on an idle machine
+
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("", 3600))
 
 var sampleHeader = Header{

@@ -26,11 +26,11 @@ func Read(path string) iter.Seq2[Record, error] {
 		defer f.Close()
 		var r Record
 		for err := range lines(f, func(line []byte) error { r = Record{}; return parse(line, &r) }) {
-			if err != nil {
-				err = fmt.Errorf("read journal %s: %w", path, err)
-				r = Record{}
+			rec := r
+			if err != nil { // of an earlier line; r is the good one behind it
+				rec, err = Record{}, fmt.Errorf("read journal %s: %w", path, err)
 			}
-			if !yield(r, err) {
+			if !yield(rec, err) {
 				return
 			}
 		}
