@@ -88,12 +88,27 @@ func openLoop(ctx context.Context, b *local, arg string) error {
 	if _, err := runTool(ctx, o.fs.mkfs[0], mkfs...); err != nil {
 		return err
 	}
-	fsck := func(ctx context.Context) error { return o.fs.check(ctx, b.spec, image) }
-	options := strings.TrimSuffix("loop,"+o.mount, ",")
-	if err := b.mountTool(ctx, fsck, "-t", o.fs.name, "-o", options, image); err != nil {
+	mount := []string{"-t", o.fs.name, "-o", strings.TrimSuffix("loop,"+o.mount, ","), image}
+	fsck := func(ctx context.Context) error {
+		err := o.fs.check(ctx, b.spec, image)
+		if !o.fs.unplayed(err) || b.replay(ctx, mount) != nil {
+			return err
+		}
+		return o.fs.check(ctx, b.spec, image)
+	}
+	if err := b.mountTool(ctx, fsck, mount...); err != nil {
 		return err
 	}
 	return b.settleOurs(ctx)
+}
+
+// replay mounts and unmounts once, so that the kernel plays the log.
+func (b *local) replay(ctx context.Context, mount []string) error {
+	if _, err := runTool(ctx, "mount", append(mount, b.point())...); err != nil {
+		return err
+	}
+	_, err := b.unmountPatiently(ctx)
+	return err
 }
 
 // makeImage makes a sparse file.

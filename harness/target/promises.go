@@ -74,6 +74,20 @@ var promises = []promise{
 		why:    "direct I/O on tmpfs goes through the page cache",
 		source: "mm/shmem.c: shmem_file_write_iter"},
 
+	{need: "clean-efault", types: []string{"xfs", "btrfs", "fuse"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "seen on 6.18"},
+	{need: "clean-efault", types: []string{"ext4", "ext3", "ext2", "tmpfs"},
+		why:    "since 6.15 a write that fails with EFAULT behind the end of the file makes it grow up to its offset",
+		source: "mm/filemap.c: generic_perform_write calls write_end with 0 bytes, which sets i_size (665575cff098 moved the fault-in behind the copy); seen on 6.18"},
+
+	{need: "sub-block-efault", types: []string{"ext4", "ext3", "ext2", "btrfs", "f2fs", "tmpfs", "fuse", "gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, btrfs, tmpfs and fuse seen on 6.18"},
+	{need: "sub-block-efault", types: []string{"xfs"},
+		why:    "when the buffer of a direct write of less than a block faults, the call returns 0 and not EFAULT",
+		source: "fs/iomap/direct-io.c: iomap_dio_bio_iter zeroes around the block and loses the error; seen on 6.18"},
+
 	{need: "clean-tail", types: []string{"xfs", "btrfs", "ext4"}, from: version{6, 14},
 		why:    "before 6.14 the tail of the last page was not always zeroed when the file grew",
 		source: "xfstests generic/363; seen on 6.18; btrfs da2dccd7451d"},
