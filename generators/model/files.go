@@ -47,6 +47,49 @@ func (m *model) closeStep(*prog.Step) (prog.Expect, error) { return nil, nil }
 // setSize is a truncate to size.
 func (m *model) setSize(i *inode, size int64) { m.resize(i, size, m.writes(nil, i)) }
 
+// resize sets the size; if perhaps is set, it may also stay as it is.
+func (m *model) resize(i *inode, size int64, perhaps bool) {
+	if size > i.maxSize() {
+		m.grow(i, size)
+	}
+	end := i.data.len()
+	if size < end && size < i.maxSize() || size < i.minSize() {
+		cut := zeros(end - size)
+		if perhaps {
+			cut = mix(i.data.slice(size, end), cut)
+		}
+		i.data = i.data.overlay(size, cut)
+		m.dropCopies(i, m.pagesOf(size), perhaps)
+	} else if !perhaps && !i.known() {
+		m.grow(i, size)
+	}
+	if perhaps {
+		i.may(size)
+		return
+	}
+	i.sizes, i.between = []int64{size}, false
+	i.data = i.data.slice(0, m.pagesOf(size)*m.page)
+}
+
+// dropCopies takes away the private copies of file pages from the given one on, as truncate does (truncate_pagecache unmaps private copies too).
+func (m *model) dropCopies(i *inode, from int64, perhaps bool) {
+	for _, a := range m.areas {
+		if a.ino != i || a.shared {
+			continue
+		}
+		for k := range a.pages {
+			if a.off/m.page+int64(k) < from || a.pages[k].own == nil {
+				continue
+			}
+			if m.writes(a, nil) || perhaps {
+				a.pages[k].perhaps = true
+			} else {
+				a.pages[k].own = nil
+			}
+		}
+	}
+}
+
 func (m *model) truncateStep(s *prog.Step) (prog.Expect, error) {
 	i := m.names[string(s.Args[0].(prog.Name))]
 	size := s.Args[1].(prog.Size).In(m.page)
@@ -134,6 +177,16 @@ func (m *model) insert(i *inode, off, n int64) (prog.Expect, error) {
 	i.data = join(i.data.slice(0, off), zeros(n), i.data.slice(off, i.data.len()))
 	i.sizes = []int64{size + n}
 	return nil, nil
+}
+
+// syncStep is fsync, fdatasync, sync_file_range and msync of a file: once a direct write has met a page in use, they may fail.
+func (m *model) syncStep(s *prog.Step) (prog.Expect, error) { return syncResults(m.fd(s).ino), nil }
+
+func syncResults(i *inode) prog.Expect {
+	if i != nil && i.collided {
+		return prog.Expect{prog.Succeeds, prog.Fails("EIO")}
+	}
+	return nil
 }
 
 func (m *model) statStep(s *prog.Step) (prog.Expect, error) {

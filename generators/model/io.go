@@ -67,8 +67,10 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 	if direct && !m.isAligned(sp, c.off) {
 		want, lo = append(want, prog.Fails("EINVAL")), 0
 	}
-	if c.flags.Has("nowait") && hi > 0 {
-		want, lo = append(m.upTo(hi), want...), 0
+	switch {
+	case c.flags.Has("nowait") && hi > 0:
+		want, lo = append(append(m.upTo(hi), want...), prog.Fails("EAGAIN")), 0
+	case c.flags.Has("nowait") && sp.n > 0:
 		want = append(want, prog.Fails("EAGAIN"))
 	}
 	if direct && t.sure < t.n {
@@ -118,15 +120,12 @@ func (m *model) readResults(t *tally, lo, hi int64, direct bool) prog.Expect {
 	return want
 }
 
-// slack are the bytes of a direct read's buffer behind the end of the file: the device's last block reaches into them.
+// slack are the bytes of a direct read's buffer that lie behind the end of the file. The device's last block reaches into them, with whatever
+// it holds there, and the rest of the buffer may be zeroed as a hole would be (iomap_dio_rw cuts the count only at the end).
 func (m *model) slack(sp *span, hi int64) {
-	end := min(sp.can, m.pagesOf(hi)*m.page)
-	if hi >= end {
-		return
-	}
-	tail := join(m.read(sp.places, hi), zeros(end-hi))
-	old := m.read(sp.places, end)
-	m.write(sp.places, mix(join(old.slice(0, hi), tail.slice(hi, end)), old), 0)
+	block := min(sp.can, m.pagesOf(hi)*m.page)
+	tail := join(m.read(sp.places, hi), unknown(block-hi), zeros(sp.can-block))
+	m.write(sp.places, mix(tail, m.read(sp.places, sp.can)), 0)
 }
 
 func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
@@ -151,17 +150,43 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	if sp.n == 0 {
 		return m.counts(0, 0), nil
 	}
+	sp = m.selfExtending(s, &c, sp)
+	if !c.fd.direct && sp.sure == 0 && c.off > m.view(i).minSize() {
+		m.prog.Need("clean-efault")
+	}
+	if c.fd.direct && sp.sure < sp.n && (sp.align < m.page || c.off%m.page != 0) {
+		m.prog.Need("sub-block-efault")
+	}
 	want, sure, can := m.writeResults(&c, sp)
 	if can > 0 {
 		m.extend(i, c.off+can, sure == can)
 		if c.fd.direct && m.overlap(sp, i, c.off, c.off+can) {
 			// A page that is the source of this very write cannot be dropped from the cache and may stay stale (generic/729).
-			sure = 0
+			sure, i.collided = 0, true
 		}
+		i.collided = i.collided || c.fd.direct && m.sec != nil
 		m.transfer([]place{{ino: i, off: c.off, n: can}}, sp.places, sure, can)
 	}
 	m.move(&c, want)
 	return want, nil
+}
+
+// selfExtending looks the buffer of a write up again when it maps the file behind its end: as the write makes the file grow, more of the
+// buffer may become readable.
+func (m *model) selfExtending(s *prog.Step, c *transferCall, sp *span) *span {
+	i := c.fd.ino
+	sizes, between, data := i.sizes, i.between, i.data
+	for sp.can > 0 && sp.can < sp.n && m.view(i) == i && c.off+sp.can > i.maxSize() {
+		m.state.grow(i, c.off+sp.can)
+		i.may(c.off + sp.can)
+		again := m.lookup(s, c.buf, false)
+		if again.can == sp.can {
+			break
+		}
+		sp = again
+	}
+	i.sizes, i.between, i.data = sizes, between, data
+	return sp
 }
 
 // writeResults are the counts a write may return, how many bytes are certainly and perhaps written.
@@ -182,8 +207,11 @@ func (m *model) writeResults(c *transferCall, sp *span) (want prog.Expect, sure,
 	if direct && !m.isAligned(sp, c.off) {
 		want, sure = append(want, prog.Fails("EINVAL")), 0
 	}
-	if c.flags.Has("nowait") && can > 0 {
-		want, sure = append(m.upTo(can), prog.Fails("EAGAIN")), 0
+	if c.flags.Has("nowait") {
+		want, sure = append(want, prog.Fails("EAGAIN")), 0
+		if can > 0 {
+			want = append(m.upTo(can), want...)
+		}
 	}
 	return want, sure, can
 }

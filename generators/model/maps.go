@@ -236,7 +236,13 @@ func (m *model) mlockStep(s *prog.Step) (prog.Expect, error) {
 
 func (m *model) msyncStep(s *prog.Step) (prog.Expect, error) {
 	locked := false
-	mapped := m.eachPage(s, func(_ *area, _ int64, p *page) { locked = locked || p.locked })
+	var file *inode
+	mapped := m.eachPage(s, func(a *area, _ int64, p *page) {
+		locked = locked || p.locked
+		if a.shared {
+			file = a.ino
+		}
+	})
 	switch flags := s.Args[1].(prog.Words); {
 	case flags.Has("sync") && flags.Has("async"):
 		return fails("EINVAL"), nil
@@ -245,7 +251,7 @@ func (m *model) msyncStep(s *prog.Step) (prog.Expect, error) {
 	case !mapped:
 		return fails("ENOMEM"), nil
 	}
-	return nil, nil
+	return syncResults(file), nil
 }
 
 // loadStep and storeStep are accesses of the processor: byte by byte upwards, a signal at the first page that cannot be touched.

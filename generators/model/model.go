@@ -77,8 +77,9 @@ var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
 	"write": (*model).writeStep, "pwrite": (*model).writeStep, "writev": (*model).writeStep, "pwritev": (*model).writeStep, "pwritev2": (*model).writeStep,
 	"lseek": (*model).lseekStep, "truncate": (*model).truncateStep, "ftruncate": (*model).ftruncateStep, "fallocate": (*model).fallocateStep,
 	"stat": (*model).statStep, "rename": (*model).renameStep, "link": (*model).linkStep, "unlink": (*model).unlinkStep, "mkdir": (*model).mkdirStep,
+	"fsync": (*model).syncStep, "fdatasync": (*model).syncStep, "sync_file_range": (*model).syncStep,
 	// What these do has no effect on bytes or sizes.
-	"fsync": succeeds, "fdatasync": succeeds, "sync_file_range": succeeds, "fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
+	"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
 }
 
 // Knows reports whether the model has a function for the operation.

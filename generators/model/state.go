@@ -32,6 +32,9 @@ type inode struct {
 	// sizes are the sizes the file may have, ascending; with between set, every size from the first to the last.
 	sizes   []int64
 	between bool
+	// collided says that a direct write may have met a page of the file that was in use: the next fsync may then return EIO
+	// (dio_warn_stale_pagecache).
+	collided bool
 }
 
 // descriptor is an open file.
@@ -169,49 +172,6 @@ func (s *state) grow(i *inode, size int64) {
 	}
 	if full := s.pagesOf(size) * s.page; full > end {
 		i.data = join(i.data, zeros(full-end))
-	}
-}
-
-// resize sets the size; if perhaps is set, it may also stay as it is.
-func (s *state) resize(i *inode, size int64, perhaps bool) {
-	if size > i.maxSize() {
-		s.grow(i, size)
-	}
-	end := i.data.len()
-	if size < end && size < i.maxSize() || size < i.minSize() {
-		cut := zeros(end - size)
-		if perhaps {
-			cut = mix(i.data.slice(size, end), cut)
-		}
-		i.data = i.data.overlay(size, cut)
-		s.dropCopies(i, s.pagesOf(size), perhaps)
-	} else if !perhaps && !i.known() {
-		s.grow(i, size)
-	}
-	if perhaps {
-		i.may(size)
-		return
-	}
-	i.sizes, i.between = []int64{size}, false
-	i.data = i.data.slice(0, s.pagesOf(size)*s.page)
-}
-
-// dropCopies takes away the private copies of file pages from the given one on, as truncate does (truncate_pagecache unmaps private copies too).
-func (s *state) dropCopies(i *inode, from int64, perhaps bool) {
-	for _, a := range s.areas {
-		if a.ino != i || a.shared {
-			continue
-		}
-		for k := range a.pages {
-			if a.off/s.page+int64(k) < from || a.pages[k].own == nil {
-				continue
-			}
-			if perhaps {
-				a.pages[k].perhaps = true
-			} else {
-				a.pages[k].own = nil
-			}
-		}
 	}
 }
 
