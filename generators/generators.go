@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"faultline/generators/crossio"
+	"faultline/generators/eof"
 	"faultline/generators/family"
 	"faultline/generators/prog"
 	"faultline/generators/selfio"
+	"faultline/generators/sequence"
 	"faultline/generators/vector"
 )
 
@@ -19,6 +21,8 @@ var All = []*family.Family{
 	selfio.Family,
 	vector.Family,
 	crossio.Family,
+	eof.Family,
+	sequence.Family,
 }
 
 // Find is the family of that name, or nil.

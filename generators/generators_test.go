@@ -1,6 +1,8 @@
 package generators_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,6 +24,23 @@ func TestEveryFamilyHasItsNameToItself(t *testing.T) {
 	g.Expect(generators.Find("nothing")).To(gomega.BeNil())
 	g.Expect(generators.Program("nothing/at/all")).To(gomega.BeNil())
 	g.Expect(generators.Program("selfio/nothing")).To(gomega.BeNil())
+}
+
+func TestEveryFolderWithAFamilyIsInTheList(t *testing.T) {
+	g := gomega.NewWithT(t)
+	files, err := filepath.Glob("*/*.go")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		if !strings.Contains(string(text), "\nvar Family = &family.Family{") {
+			continue
+		}
+		found++
+		g.Expect(generators.Find(filepath.Dir(file))).NotTo(gomega.BeNil(), file)
+	}
+	g.Expect(found).To(gomega.Equal(len(generators.All)))
 }
 
 func TestTheQuickSubsetsCoverAllPairs(t *testing.T) {

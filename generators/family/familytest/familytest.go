@@ -1,16 +1,17 @@
-// Package familytest holds the demands on every family, for the tests of the families. It imports family, prog and gomega.
+// Package familytest holds the demands on every family, for the tests of the families. It imports family and prog.
 //
 //	func TestFamily(t *testing.T) { familytest.Check(t, eof.Family) }
 package familytest
 
 import (
+	"fmt"
 	"go/parser"
 	"go/token"
 	"math/rand/v2"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/onsi/gomega"
 
 	"faultline/generators/family"
 	"faultline/generators/prog"
@@ -20,117 +21,168 @@ import (
 const sample = 3000
 
 // Check demands what holds for every family: its dimensions are documented in the package comment (the test runs in the package's folder),
-// programs are valid, read back to themselves, are found by name, and are the same when built again. Families with more than 3000 programs
-// are sampled. It prints how many programs there are.
+// names are unique words, programs are valid, read back to themselves, are found by name, and are the same when built again. Families with
+// more than 3000 programs are sampled. It prints how many programs there are.
 func Check(t *testing.T, f *family.Family) {
-	t.Run("comment", func(t *testing.T) { comment(t, f) })
-	t.Run("names", func(t *testing.T) { names(t, f) })
-	t.Run("programs", func(t *testing.T) { programs(t, f) })
-	t.Run("count", func(t *testing.T) { count(t, f) })
+	for name, demand := range demands {
+		t.Run(name, func(t *testing.T) {
+			if err := demand(f); err != nil {
+				t.Fatalf("family %s: %v", f.Name, err)
+			}
+		})
+	}
+	all, quick, leftOut := f.Count()
+	t.Logf("%s: %d programs, %d in quick, left out: %v", f.Name, all, quick, leftOut)
 }
 
-func comment(t *testing.T, f *family.Family) {
-	g := gomega.NewWithT(t)
+var demands = map[string]func(*family.Family) error{
+	"comment": commented, "names": named, "programs": built, "count": counted,
+}
+
+// commented demands that the package comment names every dimension with its values.
+func commented(f *family.Family) error {
 	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", nil, parser.ParseComments|parser.PackageClauseOnly)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	var doc string
-	for _, file := range pkgs[f.Name].Files {
-		doc += file.Doc.Text()
+	if err != nil {
+		return fmt.Errorf("read the package comment: %w", err)
 	}
-	doc = strings.Join(strings.Fields(doc), " ")
+	var doc strings.Builder
+	for _, pkg := range pkgs {
+		for _, file := range pkg.Files {
+			doc.WriteString(file.Doc.Text())
+		}
+	}
+	text := strings.Join(strings.Fields(doc.String()), " ")
 	for _, d := range f.Dims {
-		g.Expect(doc).To(gomega.ContainSubstring(d.Name+": "+strings.Join(d.Values, " ")+";"),
-			"package comment, dimension %s: wanted its name, a colon, its values, a semicolon, what they mean", d.Name)
-		g.Expect(d.Doc).NotTo(gomega.BeEmpty())
+		if line := d.Name + ": " + strings.Join(d.Values, " ") + ";"; !strings.Contains(text, line) {
+			return fmt.Errorf("the package comment does not say %q", line)
+		}
+		if d.Doc == "" {
+			return fmt.Errorf("dimension %s has no doc", d.Name)
+		}
 	}
-	g.Expect(f.Doc).NotTo(gomega.BeEmpty())
+	if f.Doc == "" {
+		return fmt.Errorf("the family has no doc")
+	}
+	return nil
 }
 
-func names(t *testing.T, f *family.Family) {
-	g := gomega.NewWithT(t)
-	seen := map[string]bool{}
-	for p := range f.Points(family.DefaultSeed) {
-		path := p.Path()
-		if seen[path] {
-			t.Fatalf("name %s stands for two programs", path)
-		}
-		seen[path] = true
-	}
+var word = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*$`)
+
+// named demands that values are words, and that no two points have one name.
+func named(f *family.Family) error {
 	for _, d := range f.Dims {
 		for _, v := range d.Values {
-			g.Expect(v).To(gomega.MatchRegexp(`^[a-z0-9][a-z0-9.+-]*$`), "value of dimension %s", d.Name)
+			if !word.MatchString(v) {
+				return fmt.Errorf("value %q of dimension %s is no word", v, d.Name)
+			}
 		}
 	}
+	seen := map[string]bool{}
+	for p := range f.Points(family.DefaultSeed) {
+		if seen[p.Path()] {
+			return fmt.Errorf("two programs are named %s", p.Path())
+		}
+		seen[p.Path()] = true
+	}
+	return nil
 }
 
-func programs(t *testing.T, f *family.Family) {
+// built demands of a sample of programs what holds for one.
+func built(f *family.Family) error {
 	all, _, _ := f.Count()
 	random := rand.New(rand.NewPCG(family.DefaultSeed, 0))
 	for p := range f.Points(family.DefaultSeed) {
 		if random.IntN(all) >= sample {
 			continue
 		}
-		if one(t, f, f.At(p)); t.Failed() {
-			return
+		one := f.At(p)
+		if err := sound(f, one); err != nil {
+			return fmt.Errorf("%w:\n%s", err, one)
 		}
 	}
+	return nil
 }
 
-func one(t *testing.T, f *family.Family, p *prog.Prog) {
-	g := gomega.NewWithT(t)
+func sound(f *family.Family, p *prog.Prog) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
 	text := p.String()
-	g.Expect(p.Validate()).To(gomega.Succeed(), text)
 	again, err := prog.Parse(text)
-	g.Expect(err).NotTo(gomega.HaveOccurred(), text)
-	g.Expect(again.String()).To(gomega.Equal(text))
+	if err != nil {
+		return fmt.Errorf("its own text cannot be read: %w", err)
+	}
+	if again.String() != text {
+		return fmt.Errorf("read back it is another program:\n%s", again)
+	}
 	found := f.Find(p.Name)
-	g.Expect(found).NotTo(gomega.BeNil(), p.Name)
-	g.Expect(found.String()).To(gomega.Equal(text))
-	g.Expect(p.Doc).NotTo(gomega.BeEmpty(), text)
-	g.Expect(family.Labels(p)).NotTo(gomega.BeEmpty(), text)
+	switch {
+	case found == nil:
+		return fmt.Errorf("it cannot be found by its name")
+	case found.String() != text:
+		return fmt.Errorf("found by its name it is another program:\n%s", found)
+	case len(p.Doc) == 0:
+		return fmt.Errorf("it has no comment")
+	case len(family.Labels(p)) == 0:
+		return fmt.Errorf("it has no labels")
+	}
+	return nil
 }
 
-// Cover demands by brute force that Quick has every pair of values that All has, that it is small, that it depends on the seed alone, and
-// that its programs can be built.
+// counted demands that what is kept and what is left out are all combinations.
+func counted(f *family.Family) error {
+	all, quick, leftOut := f.Count()
+	combinations := max(f.Seeds, 1)
+	for _, d := range f.Dims {
+		combinations *= len(d.Values)
+	}
+	kept := all
+	for _, n := range leftOut {
+		kept += n * max(f.Seeds, 1)
+	}
+	if kept != combinations || quick < 1 || quick > all {
+		return fmt.Errorf("%d programs, %d in quick, and %d with those left out, of %d combinations", all, quick, kept, combinations)
+	}
+	return nil
+}
+
+// Cover demands by brute force that the quick subset has every pair of values that the family has, and that its programs can be built.
 func Cover(t *testing.T, f *family.Family) {
-	g := gomega.NewWithT(t)
+	points := slices.Collect(f.QuickPoints(family.DefaultSeed))
+	if missing := uncovered(f, points); len(missing) > 0 {
+		t.Fatalf("family %s: the quick subset lacks %v", f.Name, missing)
+	}
+	i := 0
+	for p := range f.Quick(family.DefaultSeed) {
+		if want := f.Name + "/" + points[i].Path(); p.Name != want {
+			t.Fatalf("family %s: program %d of the quick subset is %s, wanted %s", f.Name, i, p.Name, want)
+		}
+		i++
+	}
+}
+
+// uncovered lists the pairs of values that points of the family have, but none of those given.
+func uncovered(f *family.Family, points []family.Point) []string {
 	wanted := map[string]bool{}
 	for p := range f.Points(family.DefaultSeed) {
-		pairs(f, p, func(pair string) { wanted[pair] = true })
+		eachPair(f, p, func(pair string) { wanted[pair] = true })
 	}
-	var first, second []string
-	for p := range f.QuickPoints(family.DefaultSeed) {
-		pairs(f, p, func(pair string) { delete(wanted, pair) })
-		first = append(first, p.Path())
+	for _, p := range points {
+		eachPair(f, p, func(pair string) { delete(wanted, pair) })
 	}
-	for p := range f.Quick(family.DefaultSeed) {
-		second = append(second, strings.TrimPrefix(p.Name, f.Name+"/"))
+	var missing []string
+	for pair := range wanted {
+		missing = append(missing, pair)
 	}
-	g.Expect(wanted).To(gomega.BeEmpty(), "pairs of values that the quick subset lacks")
-	g.Expect(second).To(gomega.Equal(first))
+	slices.Sort(missing)
+	return missing
 }
 
-// pairs calls visit for the text of every pair of values of a point.
-func pairs(f *family.Family, p family.Point, visit func(string)) {
+// eachPair calls visit for the text of every pair of values of a point.
+func eachPair(f *family.Family, p family.Point, visit func(string)) {
 	for i, d := range f.Dims {
 		for _, e := range f.Dims[i+1:] {
 			visit(d.Name + "=" + p.Get(d.Name) + " " + e.Name + "=" + p.Get(e.Name))
 		}
 	}
-}
-
-func count(t *testing.T, f *family.Family) {
-	g := gomega.NewWithT(t)
-	all, quick, leftOut := f.Count()
-	g.Expect(quick).To(gomega.And(gomega.BeNumerically(">", 0), gomega.BeNumerically("<=", all)))
-	combinations := max(f.Seeds, 1)
-	for _, d := range f.Dims {
-		combinations *= len(d.Values)
-	}
-	left := 0
-	for _, n := range leftOut {
-		left += n * max(f.Seeds, 1)
-	}
-	g.Expect(all + left).To(gomega.Equal(combinations))
-	t.Logf("%s: %d programs, %d in quick, left out: %v", f.Name, all, quick, leftOut)
 }
