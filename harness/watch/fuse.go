@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // abortPatience is how long an abort may take; it wakes waiters and does not wait for the server.
@@ -16,10 +18,14 @@ const abortPatience = 5 * time.Second
 // ErrNoFusectl means that the fusectl file system is not mounted, so that no FUSE connection can be aborted from here.
 var ErrNoFusectl = errors.New("no fusectl file system is mounted; mount it with: mount -t fusectl none /sys/fs/fuse/connections")
 
+// ErrOtherConnection means that the kernel has given the number of the connection to another one since.
+var ErrOtherConnection = errors.New("the number now belongs to another connection, or fusectl was mounted anew")
+
 // Connection is one FUSE connection of the kernel. It is plain data and stays valid when the mount hangs.
 type Connection struct {
-	ID  uint32 // st_dev of the mount, as the kernel keeps it: major<<20 | minor, and the major is 0 unless it is fuseblk
-	Dir string // the connection's directory in fusectl; empty if fusectl is not mounted
+	ID    uint32 // st_dev of the mount, as the kernel keeps it: major<<20 | minor, and the major is 0 unless it is fuseblk
+	Dir   string // the connection's directory in fusectl; empty if fusectl is not mounted
+	Inode uint64 // of that directory: the kernel uses the numbers of connections again and again, but not this one
 }
 
 // FuseConnection finds the connection of the FUSE file system mounted on path, which must be absolute and without
@@ -34,7 +40,14 @@ func FuseConnection(path string) (Connection, error) {
 	if err != nil {
 		return Connection{}, err
 	}
-	return Connection{ID: id, Dir: controlDir(all, id)}, nil
+	c := Connection{ID: id, Dir: controlDir(all, id)}
+	if c.Dir == "" {
+		return c, nil
+	}
+	if c.Inode, err = inode(c.Dir); err != nil {
+		return c, fmt.Errorf("find the FUSE connection of %s: %w", path, err)
+	}
+	return c, nil
 }
 
 // connectionOf takes the newest mount on the path: it is the one in sight.
@@ -64,13 +77,11 @@ func controlDir(all []mount, id uint32) string {
 // Abort ends the connection: all requests fail, those who wait for an answer wake, and the file system is dead. Aborting a
 // connection that has already gone is not an error. Without fusectl the error wraps ErrNoFusectl.
 func (c Connection) Abort() error {
-	dir, err := c.dir()
-	if err != nil {
-		return fmt.Errorf("abort FUSE connection %d: %w", c.ID, err)
-	}
-	path := filepath.Join(dir, "abort")
-	_, err = within(abortPatience, path, func() (struct{}, error) {
-		return struct{}{}, os.WriteFile(path, []byte("1"), 0)
+	err := c.control("abort", func(path string) error {
+		_, err := within(abortPatience, path, func() (struct{}, error) {
+			return struct{}{}, os.WriteFile(path, []byte("1"), 0)
+		})
+		return err
 	})
 	if err != nil && !gone(err) {
 		return fmt.Errorf("abort FUSE connection %d: %w", c.ID, err)
@@ -79,29 +90,58 @@ func (c Connection) Abort() error {
 }
 
 // Waiting is the number of requests that wait to be taken or answered by the server.
-func (c Connection) Waiting() (int, error) {
-	dir, err := c.dir()
+func (c Connection) Waiting() (n int, err error) {
+	err = c.control("waiting", func(path string) error {
+		text, err := ask(path)
+		if err != nil {
+			return err
+		}
+		n, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("ask FUSE connection %d for its requests: %w", c.ID, err)
 	}
-	text, err := ask(filepath.Join(dir, "waiting"))
-	if err != nil {
-		return 0, fmt.Errorf("ask FUSE connection %d for its requests: %w", c.ID, err)
-	}
-	return strconv.Atoi(strings.TrimSpace(string(text)))
+	return n, nil
 }
 
-// dir is where fusectl shows the connection; if it was not mounted at mount time, it may be now.
-func (c Connection) dir() (string, error) {
-	if c.Dir != "" {
-		return c.Dir, nil
+// control runs use on a file of the connection in fusectl: where it was at mount time, or if it is not there, where
+// fusectl is mounted now.
+func (c Connection) control(file string, use func(path string) error) error {
+	dir := c.Dir
+	found, err := inode(dir)
+	if gone(err) {
+		if dir, err = c.findDir(); err != nil {
+			return err
+		}
+		found, err = inode(dir)
 	}
+	if err != nil {
+		return err
+	}
+	if c.Inode != 0 && found != c.Inode {
+		return ErrOtherConnection
+	}
+	return use(filepath.Join(dir, file))
+}
+
+func (c Connection) findDir() (string, error) {
 	all, err := mounts()
 	if err != nil {
 		return "", err
 	}
-	if dir := controlDir(all, c.ID); dir != "" {
-		return dir, nil
+	dir := controlDir(all, c.ID)
+	if dir == "" {
+		return "", ErrNoFusectl
 	}
-	return "", ErrNoFusectl
+	return dir, nil
+}
+
+// inode is the number of a directory of fusectl, which is in memory and never hangs.
+func inode(dir string) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: dir, Err: err}
+	}
+	return st.Ino, nil
 }

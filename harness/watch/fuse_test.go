@@ -19,7 +19,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // mountSilence starts the server of files that never answer, and mounts fusectl in a place of our own.
 func mountSilence(t *testing.T) (server *child, dir string, connection watch.Connection) {
 	t.Helper()
-	needRoot(t)
+	needRoot(t, "mounts")
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		t.Skip("needs /dev/fuse: ", err)
 	}
@@ -88,6 +88,28 @@ func TestSpinningServerIsNamed(t *testing.T) {
 	g.Expect(m.Kind).To(gomega.Equal(watch.Spinning), m.Why)
 	g.Expect(m.Server).To(gomega.Equal(server.pid))
 	g.Expect(watch.Explain(liveStep, m)).To(gomega.ContainSubstring("while its server, process " + itoa(server.pid) + ", spins: "))
+}
+
+// The number of a connection is used again by the next mount; what we did not mount is not ours to abort.
+func TestAbortSparesAnotherConnectionOfTheSameNumber(t *testing.T) {
+	g := gomega.NewWithT(t)
+	_, dir, connection := mountSilence(t)
+	stranger := connection
+	stranger.Inode++
+	g.Expect(stranger.Abort()).To(gomega.MatchError(watch.ErrOtherConnection))
+	reader := startReader(t, connection, filepath.Join(dir, "direct"))
+	g.Eventually(connection.Waiting).WithTimeout(20*time.Second).Should(gomega.Equal(1), "it still works")
+	g.Expect(stateOf(reader)).NotTo(gomega.BeEmpty())
+}
+
+func TestAbortFindsFusectlWhereItIsMountedNow(t *testing.T) {
+	g := gomega.NewWithT(t)
+	_, dir, connection := mountSilence(t)
+	reader := startReader(t, connection, filepath.Join(dir, "direct"))
+	connection.Dir = filepath.Join(t.TempDir(), "not", "mounted", "here")
+	g.Eventually(connection.Waiting).WithTimeout(20 * time.Second).Should(gomega.Equal(1))
+	g.Expect(connection.Abort()).To(gomega.Succeed())
+	g.Expect(watch.Kill(reader.pid, 30*time.Second)).To(gomega.Succeed())
 }
 
 func TestFuseConnectionWantsAFuseMount(t *testing.T) {

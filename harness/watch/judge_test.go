@@ -83,6 +83,10 @@ func TestJudge(t *testing.T) {
 			worker(s).MinorFaults = uint64(since / (900 * time.Millisecond))
 		},
 			watch.Slow, between(10, 10), "page faults"},
+		{"a major page fault now and then", func(since time.Duration, s *watch.Sample) {
+			worker(s).MajorFaults = uint64(since / (900 * time.Millisecond))
+		},
+			watch.Slow, between(10, 10), "page faults"},
 		{"a little CPU time", func(since time.Duration, s *watch.Sample) { worker(s).Ran = since / 1000 }, watch.Slow, between(10, 10), "CPU"},
 		{"other arguments in the same system call", func(since time.Duration, s *watch.Sample) { worker(s).Syscall.Args[1] = uint64(since) }, watch.Slow, between(10, 10), ""},
 		{"other places in the kernel", func(since time.Duration, s *watch.Sample) { worker(s).Wchan = fmt.Sprint(since) }, watch.Slow, between(10, 10), ""},
@@ -96,6 +100,7 @@ func TestJudge(t *testing.T) {
 
 		{"burns a whole CPU", func(since time.Duration, s *watch.Sample) { runs(worker(s), since, 1, 0) }, watch.Spinning, between(2, 2.2), "in the kernel"},
 		{"burns all it gets beside a busy sibling", func(since time.Duration, s *watch.Sample) { runs(worker(s), since, 0.5, 0.5) }, watch.Spinning, between(3, 3.2), ""},
+		{"burns most of what two busy siblings leave", func(since time.Duration, s *watch.Sample) { runs(worker(s), since, 0.3, 0.6) }, watch.Spinning, between(4.3, 4.7), ""},
 		{"burns two thirds, sleeps between", func(since time.Duration, s *watch.Sample) {
 			runs(worker(s), since, 0.66, 0)
 			worker(s).State = "S"

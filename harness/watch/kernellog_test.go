@@ -100,7 +100,7 @@ func texts(lines []watch.Line, with string) []string {
 
 // The kernel has a file that makes ext4 report an error: a finding that is not made up.
 func TestKernelLogHasAFileSystemErrorMadeByTheKernel(t *testing.T) {
-	needRoot(t)
+	needRoot(t, "mounts")
 	g := gomega.NewWithT(t)
 	log := watch.OpenKernelLog()
 	defer log.Close()

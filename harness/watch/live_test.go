@@ -37,6 +37,8 @@ func judge(t *testing.T, rules watch.Rules, c *child, servers ...int) watch.Moti
 
 var liveStep = watch.Step{Actor: "t1", Text: "pread(d, m[0:1p])", Buffer: "maps A"}
 
+const stallsNeedRoot = "userfaultfd for faults of the kernel (userfaultfd(2))"
+
 func TestBlockedChildren(t *testing.T) {
 	for _, row := range []struct{ part, signature, explanation string }{
 		{"pipe", "pipe_read", "waiting for the other end of a pipe or its lock in "},
@@ -45,11 +47,15 @@ func TestBlockedChildren(t *testing.T) {
 		{"uffdload", "handle_userfault < user space", "page fault from user space in its memory, which maps A, waiting for a userfaultfd handler in handle_userfault"},
 	} {
 		t.Run(row.part, func(t *testing.T) {
-			needRoot(t)
 			g := gomega.NewWithT(t)
+			if strings.HasPrefix(row.part, "uffd") {
+				needRoot(t, stallsNeedRoot)
+			}
 			m := judge(t, liveRules, start(t, row.part))
 			g.Expect(m.Kind).To(gomega.Equal(watch.Blocked), m.Why)
-			g.Expect(watch.Signature(m.Task.KernelStack)).To(gomega.ContainSubstring(row.signature))
+			if m.Task.Missing["stack"] == "" {
+				g.Expect(watch.Signature(m.Task.KernelStack)).To(gomega.ContainSubstring(row.signature))
+			}
 			g.Expect(watch.Explain(liveStep, m)).To(gomega.And(
 				gomega.HavePrefix("t1 is blocked in pread(d, m[0:1p]) for "), gomega.ContainSubstring(row.explanation)))
 		})
@@ -57,7 +63,7 @@ func TestBlockedChildren(t *testing.T) {
 }
 
 func TestFaultFromUserSpaceIsSeenWithoutTheStack(t *testing.T) {
-	needRoot(t) // for userfaultfd
+	needRoot(t, stallsNeedRoot)
 	g := gomega.NewWithT(t)
 	c := start(t, "uffdload")
 	m := judge(t, liveRules, c)
@@ -87,9 +93,14 @@ func TestSpinningChildren(t *testing.T) {
 
 func TestLivelockChild(t *testing.T) {
 	g := gomega.NewWithT(t)
+	c := start(t, "livelock")
 	rules := liveRules
-	rules.Limit = 6 * time.Second
-	m := judge(t, rules, start(t, "livelock"))
+	rules.Limit = 4 * time.Second
+	m := judge(t, rules, c)
+	if m.Exhausted {
+		rules.Limit = time.Minute // a loaded machine lets it wake and sleep less often
+		m = judge(t, rules, c)
+	}
 	g.Expect(m.Kind).To(gomega.Equal(watch.Spinning), m.Why)
 	g.Expect(m.Livelock).To(gomega.BeTrue())
 }
