@@ -26,9 +26,15 @@ func (a *actor) cleanup() *Trouble {
 }
 
 func (a *actor) removeRoot(d *root) *Trouble {
-	trouble := a.empty(uintptr(d.fd), d.dev)
+	// A descriptor as old as the directory will not do: btrfs lists what was there when it was opened.
+	fresh := sys(unix.SYS_OPENAT, uintptr(d.fd), address(dot), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
 	sys(unix.SYS_CLOSE, uintptr(d.fd))
 	d.fd = -1
+	if !fresh.ok() {
+		return fresh.trouble("open directory %s", d.path[:len(d.path)-1])
+	}
+	trouble := a.empty(uintptr(fresh.value), d.dev)
+	sys(unix.SYS_CLOSE, uintptr(fresh.value))
 	if trouble != nil {
 		return trouble
 	}
@@ -37,6 +43,8 @@ func (a *actor) removeRoot(d *root) *Trouble {
 	}
 	return nil
 }
+
+var dot = []byte(".\x00")
 
 // direntBytes is how much of a directory is read at once.
 const direntBytes = 4 << 10

@@ -52,19 +52,25 @@ func (s *slot) join() {
 	s.waiting.Store(0)
 }
 
-// gate lets nobody pass until the number of arrivals reaches the goal: the last one to come opens it, and all leave within a fraction of a
-// microsecond if they have a processor each. It spins, as a sleeper would be late; with fewer processors it yields.
+// gate lets nobody pass until the number of arrivals reaches the goal. Who waits spins: the last one to come opens the gate, and all who have a
+// processor at that moment leave within a fraction of a microsecond. A sleeper would be late, and so would one who lets others have its processor; that is
+// done only after a while, sooner if there are more actors at the gate than processors.
 func (t *table) gate(goal uint32) {
 	n := t.arrived.Add(1)
-	for spins := 0; int32(n-goal) < 0; spins++ {
-		if spins%spinsPerYield == spinsPerYield-1 {
+	patience := t.spins.Load()
+	for spins := uint32(1); int32(n-goal) < 0; spins++ {
+		if spins%patience == 0 {
 			sys(unix.SYS_SCHED_YIELD)
 		}
 		n = t.arrived.Load()
 	}
 }
 
-const spinsPerYield = 200
+// How often the count of arrivals is looked at before the processor is given away: some 20 microseconds, or a millisecond.
+const (
+	spinsCrowded = 20_000
+	spinsRoomy   = 1_000_000
+)
 
 // futexWait sleeps while the word has the value. The word is in shared memory, so the wait works between processes.
 func futexWait(word *atomic.Uint32, value uint32) {

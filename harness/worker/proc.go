@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +29,7 @@ type Proc struct {
 	programs *os.File
 	results  *os.File
 	lifeline *os.File
-	stderr   tail
+	stderr   excerpt
 	reports  chan Report
 	// gone is closed when nobody wants reports any more, exited when the child was reaped.
 	gone, exited chan struct{}
@@ -177,7 +176,7 @@ func (p *Proc) Exit() (Exit, bool) {
 // Exited is closed when the child has ended and was reaped. A child that is stuck in the kernel may never end.
 func (p *Proc) Exited() <-chan struct{} { return p.exited }
 
-// Stderr is the end of what the child and its actors wrote to their standard error, 8 KiB at most: a Go traceback after a crash.
+// Stderr is what the child and its actors wrote to their standard error, its first and last 4 KiB: a Go traceback after a crash.
 func (p *Proc) Stderr() string { return p.stderr.String() }
 
 // reap waits for the child. Before its number can be used again it kills the actors, which share the process group.
@@ -241,34 +240,4 @@ func (p *Proc) ended(within time.Duration) bool {
 	case <-time.After(within):
 		return false
 	}
-}
-
-// tail keeps the end of a stream.
-type tail struct {
-	mu  sync.Mutex
-	end []byte
-}
-
-const tailBytes = 8 << 10
-
-// fill reads the stream to its end.
-func (t *tail) fill(from *os.File) {
-	defer from.Close()
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := from.Read(buf)
-		t.mu.Lock()
-		t.end = append(t.end, buf[:n]...)
-		t.end = bytes.Clone(t.end[max(0, len(t.end)-tailBytes):])
-		t.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.end)
 }

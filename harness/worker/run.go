@@ -2,6 +2,7 @@ package worker
 
 import (
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -109,6 +110,7 @@ func (r *runner) release(withMain bool) {
 	}
 	if meeting > 1 {
 		r.goal += meeting
+		r.table.spins.Store(spinsFor(meeting))
 	}
 	for _, m := range r.crew.members {
 		if m.meets && meeting > 1 {
@@ -123,4 +125,11 @@ func (r *runner) release(withMain bool) {
 	if withMain && meeting > 1 {
 		r.table.gate(r.goal)
 	}
+}
+
+func spinsFor(actors uint32) uint32 {
+	if int(actors) > runtime.NumCPU() {
+		return spinsCrowded
+	}
+	return spinsRoomy
 }

@@ -19,20 +19,28 @@ const (
 	badRoom = 1 << 30
 )
 
-// regions are the places for the region, best first. The second one is for user address spaces of 39 bits (User Mode Linux, some arm64).
-var regions = []uintptr{0x100000000000, 0x2000000000}
+// regions are the places for the region, best first. Two are for user address spaces of 39 bits (User Mode Linux, some arm64).
+var regions = []uintptr{0x100000000000, 0x2000000000, 0x180000000000, 0x4000000000}
 
-// findRegion takes the first region where this kernel lets us map.
+// regionRoom is how much of a region must be free, and regionFree how much below it, into which a heap might grow: Go 1.26 puts its heap at a random place.
+const (
+	regionRoom = 64 << 30
+	regionFree = 4 << 30
+)
+
+// findRegion takes the first region where this kernel lets us map and where there is nothing yet.
 func findRegion() (uintptr, error) {
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE | unix.MAP_FIXED_NOREPLACE
 	var last unix.Errno
 	for _, base := range regions {
-		r := sys(unix.SYS_MMAP, base, slotUnit, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED_NOREPLACE, ^uintptr(0), 0)
+		start, room := base-regionFree, uintptr(regionFree+regionRoom)
+		r := sys(unix.SYS_MMAP, start, room, unix.PROT_NONE, flags, ^uintptr(0), 0)
 		if !r.ok() {
 			last = r.errno
 			continue
 		}
-		sys(unix.SYS_MUNMAP, uintptr(r.value), slotUnit)
-		if uintptr(r.value) == base {
+		sys(unix.SYS_MUNMAP, uintptr(r.value), room)
+		if uintptr(r.value) == start {
 			return base, nil
 		}
 	}

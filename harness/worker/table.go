@@ -27,7 +27,8 @@ type table struct {
 	// ran and skipped count the steps of the running program.
 	ran, skipped atomic.Uint32
 	failureSize  atomic.Uint32
-	_            uint32
+	// spins is how long to spin at the gate.
+	spins atomic.Uint32
 	// next is the number of the next event.
 	next    atomic.Uint64
 	slots   [slotCount]slot

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds what a test waits for; nothing is slow unless it is broken.
-const patience = 60 * time.Second
+const patience = 10 * time.Second
 
 // start starts a worker that the test's end closes.
 func start(t *testing.T, cfg worker.Config) *worker.Proc {
