@@ -65,7 +65,7 @@ func cast(b *family.Builder, p family.Point, files []string) []player {
 // straddle is where a straddling transfer starts: direct I/O needs a multiple of the sector size.
 const straddle = 512
 
-// spanOf is the first and the last byte of a transfer, within the lower half of a file.
+// spanOf is the first and the last byte of a transfer, within the first third of a file.
 func spanOf(p family.Point) extent {
 	switch p.Get("span") {
 	case "pages":

@@ -51,15 +51,13 @@ func (c *copier) round(round int) {
 	if c.p.Is("span", "page") {
 		at = at.plus(prog.Pages(int64(round % 2)))
 	}
-	// Apart, the lower half is read and the upper half is changed: by a read in the buffer, by a write in the file.
 	buffer, file := at, at
-	upper := prog.Pages(filePages / 2)
 	switch {
 	case c.p.Is("place", "meet"):
 	case c.reads:
-		buffer = at.plus(upper)
+		buffer = at.plus(prog.Pages(filePages / 3))
 	default:
-		file = at.plus(upper)
+		file = at.plus(prog.Pages(filePages * 2 / 3))
 	}
 	c.line("%s(%s, %s, %v)", c.call(), c.fd, c.buffer(buffer), file.from)
 }

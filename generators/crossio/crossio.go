@@ -38,8 +38,9 @@ func rule(p family.Point) string {
 }
 
 const (
-	// filePages is the length of every file: the lower half is read, and with place=apart the upper half is written.
-	filePages = 4
+	// filePages is the length of every file. With place=apart the first third is read, the second is what reads change, the last what
+	// writes change.
+	filePages = 6
 	// rounds is how often every actor does its call: the timing gets several chances.
 	rounds = 4
 )
