@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -78,13 +79,16 @@ func (ti *testImage) open() {
 }
 
 // tool runs a program of gfs2-utils and returns its exit code and output; the test is skipped when it is not installed.
+// A program that does not end is killed and gives -1.
 func (ti *testImage) tool(name string, args ...string) (int, string) {
 	ti.t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
 		ti.t.Skipf("%s is not installed", name)
 	}
-	out, err := exec.Command(path, args...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(ti.t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	exit, failed := errors.AsType[*exec.ExitError](err)
 	if err != nil && !failed {
 		ti.t.Fatalf("%s: %v", name, err)

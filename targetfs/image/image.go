@@ -134,7 +134,8 @@ func (im *Image) View(fn func(tx *Tx) error) error {
 	return fn(&Tx{im: im})
 }
 
-// Update runs fn with a transaction and commits it. When fn fails, nothing of it stays.
+// Update runs fn with a transaction and commits it. When fn fails, nothing of it stays. After a method of the transaction
+// failed fn must fail too: half of the work is done.
 func (im *Image) Update(fn func(tx *Tx) error) error {
 	im.mu.Lock()
 	defer im.mu.Unlock()

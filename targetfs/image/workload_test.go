@@ -31,7 +31,15 @@ func newWorkload(ti *testImage, seed uint64) *workload {
 	return &workload{ti: ti, rnd: rand.New(rand.NewPCG(seed, 0)), root: root, dirs: []*node{root}}
 }
 
-func (w *workload) dir() *node { return w.dirs[w.rnd.IntN(len(w.dirs))] }
+// pick prefers the first few, so that some directories become large and some inodes see much.
+func (w *workload) pick(all []*node) *node {
+	if w.rnd.IntN(2) == 0 {
+		return all[w.rnd.IntN(min(len(all), 6))]
+	}
+	return all[w.rnd.IntN(len(all))]
+}
+
+func (w *workload) dir() *node { return w.pick(w.dirs) }
 
 // file is a random regular file, nil when there is none.
 func (w *workload) file() *node {
@@ -47,7 +55,7 @@ func (w *workload) any() *node {
 	if len(w.files) == 0 {
 		return nil
 	}
-	return w.files[w.rnd.IntN(len(w.files))]
+	return w.pick(w.files)
 }
 
 func (w *workload) name() string {
@@ -356,7 +364,7 @@ func (w *workload) allocate() error {
 
 func (w *workload) xattr() Xattr {
 	types := []disk.EAType{disk.EAUser, disk.EASystem, disk.EASecurity}
-	return Xattr{types[w.rnd.IntN(len(types))], fmt.Sprintf("attribute%d", w.rnd.IntN(8))}
+	return Xattr{types[w.rnd.IntN(len(types))], fmt.Sprintf("attribute%d", w.rnd.IntN(4))}
 }
 
 func (w *workload) setXattr() error {

@@ -1,0 +1,247 @@
+package image
+
+import (
+	"bytes"
+	"io"
+	"syscall"
+	"testing"
+	"time"
+
+	"faultline/targetfs/disk"
+
+	"github.com/onsi/gomega"
+)
+
+// TestHeights writes one block at the last place that each height reaches, and reads it and the hole before it.
+func TestHeights(t *testing.T) {
+	for _, bs := range []disk.BlockSize{512, 4096} {
+		g := gomega.NewWithT(t)
+		ti := formatted(t, 64<<20, FormatOptions{BlockSize: bs})
+		for height := 1; height <= 5; height++ {
+			ino := ti.create(ti.Root(), string(rune('0'+height)), disk.ModeReg|0o644)
+			off := int64(bs.TreeBlocks(height)-1) * int64(bs)
+			_, err := ti.WriteAt(ino, []byte("end"), off)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			di := ti.stat(ino)
+			g.Expect(int(di.Height)).To(gomega.Equal(height))
+			g.Expect(di.Blocks).To(gomega.Equal(uint64(1 + height)))
+			got := make([]byte, 10)
+			n, err := ti.ReadAt(ino, got, off-7)
+			g.Expect(n, err).To(gomega.Equal(10))
+			g.Expect(got).To(gomega.Equal([]byte("\x00\x00\x00\x00\x00\x00\x00end")))
+			_, err = ti.WriteAt(ino, []byte("start"), 0)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+		}
+		ti.closeClean()
+		ti.open()
+		for height := 1; height <= 5; height++ {
+			ti.unlink(ti.Root(), string(rune('0'+height)))
+		}
+		ti.closeClean()
+	}
+}
+
+// TestTruncateLikeKernel repeats what kernel 6.1 did to two files.
+func TestTruncateLikeKernel(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	ino := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	_, err := ti.WriteAt(ino, make([]byte, 3_000_000), 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(ti.Truncate(ino, 5000)).To(gomega.Succeed())
+	di := ti.stat(ino)
+	g.Expect([]uint64{uint64(di.Height), di.Blocks, uint64(di.Flags)}).To(gomega.Equal([]uint64{2, 4, 0}))
+	g.Expect(ti.Truncate(ino, 0)).To(gomega.Succeed())
+	di = ti.stat(ino)
+	g.Expect([]uint64{uint64(di.Height), di.Blocks, di.GoalMeta}).To(gomega.Equal([]uint64{0, 1, ino}))
+
+	other := ti.create(ti.Root(), "g", disk.ModeReg|0o644)
+	_, err = ti.WriteAt(other, make([]byte, 100), 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(ti.stat(other).Blocks).To(gomega.Equal(uint64(1)))
+	g.Expect(ti.Truncate(other, 100000)).To(gomega.Succeed())
+	di = ti.stat(other)
+	g.Expect([]uint64{uint64(di.Height), di.Blocks, di.Size}).To(gomega.Equal([]uint64{1, 2, 100000}))
+	ti.closeClean()
+}
+
+func TestPunchAndSeek(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	ino := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	_, err := ti.WriteAt(ino, bytes.Repeat([]byte("x"), 65536), 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(ti.Punch(ino, 8192, 16384)).To(gomega.Succeed())
+	g.Expect(ti.stat(ino).Blocks).To(gomega.Equal(uint64(13)))
+	g.Expect(ti.View(func(tx *Tx) error {
+		for _, c := range []struct {
+			off  int64
+			want Whence
+			at   int64
+		}{{0, Data, 0}, {0, Hole, 8192}, {10000, Data, 24576}, {10000, Hole, 10000}, {30000, Hole, 65536}} {
+			at, err := tx.Seek(ino, c.off, c.want)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(at).To(gomega.Equal(c.at), "%+v", c)
+		}
+		_, err := tx.Seek(ino, 65536, Data)
+		g.Expect(err).To(gomega.MatchError(syscall.ENXIO))
+		return nil
+	})).To(gomega.Succeed())
+	ti.closeClean()
+}
+
+func TestReadAtEnd(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	ino := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	_, err := ti.WriteAt(ino, []byte("abc"), 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	buf := make([]byte, 5)
+	n, err := ti.ReadAt(ino, buf, 1)
+	g.Expect(err).To(gomega.Equal(io.EOF))
+	g.Expect(string(buf[:n])).To(gomega.Equal("bc"))
+	n, err = ti.ReadAt(ino, buf, 3)
+	g.Expect(n).To(gomega.BeZero())
+	g.Expect(err).To(gomega.Equal(io.EOF))
+	_, err = ti.ReadAt(ti.Root(), buf, 0)
+	g.Expect(err).To(gomega.MatchError(syscall.EISDIR))
+	_, err = ti.WriteAt(ti.Root(), buf, 0)
+	g.Expect(err).To(gomega.MatchError(syscall.EISDIR))
+}
+
+// TestFull fills the file system until nothing fits, deletes, and fills it again: freed space must come back.
+func TestFull(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	var sizes [2]int
+	for round := range sizes {
+		ino := ti.create(ti.Root(), "big", disk.ModeReg|0o644)
+		data := make([]byte, 300_000)
+		for {
+			n, err := ti.WriteAt(ino, data, int64(sizes[round]))
+			sizes[round] += n
+			if err != nil {
+				g.Expect(err).To(gomega.MatchError(syscall.ENOSPC))
+				break
+			}
+		}
+		err := ti.Update(func(tx *Tx) error {
+			for i := range 100 {
+				if _, err := tx.Create(ti.Root(), string(rune('A'+i)), NewInode{Mode: disk.ModeReg}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		g.Expect(err).To(gomega.MatchError(syscall.ENOSPC))
+		g.Expect(ti.stat(ti.Root()).Entries).To(gomega.Equal(uint32(3)), "a failed transaction must leave nothing")
+		ti.unlink(ti.Root(), "big")
+	}
+	g.Expect(sizes[1]).To(gomega.Equal(sizes[0]))
+	g.Expect(sizes[0]).To(gomega.BeNumerically(">", 15<<20))
+	ti.closeClean()
+}
+
+// TestOrphansAreReclaimed leaves unlinked inodes of every kind behind, as a crash does.
+func TestOrphansAreReclaimed(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{BlockSize: 1024})
+	var before disk.StatfsChange
+	g.Expect(ti.View(func(tx *Tx) (err error) {
+		before, err = tx.Statfs()
+		return err
+	})).To(gomega.Succeed())
+	big := ti.create(ti.Root(), "big", disk.ModeReg|0o644)
+	_, err := ti.WriteAt(big, make([]byte, 5<<20), 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	dir := ti.create(ti.Root(), "dir", disk.ModeDir|0o755)
+	for i := range 200 {
+		ti.create(dir, linkName(i)[200:], disk.ModeReg|0o644)
+	}
+	for i := range 200 {
+		ti.unlink(dir, linkName(i)[200:])
+	}
+	g.Expect(ti.stat(dir).Flags & disk.FlagExhash).NotTo(gomega.BeZero())
+	ti.must(func(tx *Tx) error {
+		if err := tx.SetXattr(big, Xattr{disk.EAUser, "a"}, make([]byte, 3000), 0); err != nil {
+			return err
+		}
+		_, gone, err := tx.Unlink(ti.Root(), "big")
+		g.Expect(gone).To(gomega.BeTrue())
+		if err != nil {
+			return err
+		}
+		_, err = tx.Rmdir(ti.Root(), "dir")
+		return err
+	})
+	g.Expect(ti.Close()).To(gomega.Succeed())
+	g.Expect(ti.findings()).NotTo(gomega.BeEmpty(), "an orphan is a finding")
+	ti.open()
+	g.Expect(ti.View(func(tx *Tx) error {
+		after, err := tx.Statfs()
+		g.Expect(after).To(gomega.Equal(before))
+		return err
+	})).To(gomega.Succeed())
+	ti.closeClean()
+}
+
+func TestAttributes(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	ino := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	mode, uid, gid, at := uint32(0o4755), uint32(7), uint32(8), time.Unix(5, 6)
+	ti.must(func(tx *Tx) error {
+		return tx.SetAttr(ino, Changes{Mode: &mode, UID: &uid, GID: &gid, Atime: &at, Mtime: &at})
+	})
+	di := ti.stat(ino)
+	g.Expect([]uint32{di.Mode, di.UID, di.GID, di.AtimeNsec, di.MtimeNsec, di.CtimeNsec}).To(
+		gomega.Equal([]uint32{disk.ModeReg | 0o4755, 7, 8, 6, 6, 123456789}))
+	ti.must(func(tx *Tx) error { return tx.SetFlags(ino, disk.FlagAppendOnly|disk.FlagNoatime) })
+	g.Expect(ti.stat(ino).Flags).To(gomega.Equal(uint32(disk.FlagAppendOnly | disk.FlagNoatime)))
+	for _, flags := range []uint32{disk.FlagJdata, disk.FlagSystem, disk.FlagExhash, disk.FlagInheritJdata} {
+		err := ti.Update(func(tx *Tx) error { return tx.SetFlags(ino, flags) })
+		g.Expect(err).To(gomega.MatchError(syscall.EOPNOTSUPP))
+	}
+	ti.closeClean()
+}
+
+func TestInheritance(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	dir := ti.create(ti.Root(), "d", disk.ModeDir|0o755)
+	mode, gid := uint32(0o2755), uint32(77)
+	ti.must(func(tx *Tx) error {
+		if err := tx.SetAttr(dir, Changes{Mode: &mode, GID: &gid}); err != nil {
+			return err
+		}
+		return tx.SetFlags(dir, disk.FlagJdata|disk.FlagInheritJdata)
+	})
+	file, sub := ti.create(dir, "f", disk.ModeReg|0o644), ti.create(dir, "s", disk.ModeDir|0o755)
+	g.Expect([]uint32{ti.stat(file).GID, ti.stat(file).Mode, ti.stat(file).Flags}).To(
+		gomega.Equal([]uint32{77, disk.ModeReg | 0o644, disk.FlagJdata}))
+	g.Expect([]uint32{ti.stat(sub).GID, ti.stat(sub).Mode, ti.stat(sub).Flags}).To(
+		gomega.Equal([]uint32{77, disk.ModeDir | 0o2755, disk.FlagJdata | disk.FlagInheritJdata}))
+	ti.closeClean()
+}
+
+func TestXattrLimits(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{Version: disk.Format1801})
+	ino := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	set := func(x Xattr, n int) error {
+		return ti.Update(func(tx *Tx) error { return tx.SetXattr(ino, x, make([]byte, n), 0) })
+	}
+	g.Expect(set(Xattr{disk.EATrusted, "t"}, 1)).To(gomega.MatchError(syscall.EOPNOTSUPP), "1801 has no trusted attributes")
+	g.Expect(set(Xattr{disk.EAUser, ""}, 1)).To(gomega.MatchError(syscall.ERANGE))
+	g.Expect(set(Xattr{disk.EAUser, "a"}, 65537)).To(gomega.MatchError(syscall.E2BIG))
+	g.Expect(set(Xattr{disk.EAUser, "a"}, 65536)).To(gomega.Succeed())
+	g.Expect(ti.Withdrawn()).NotTo(gomega.HaveOccurred(), "a user's mistake is no inconsistency")
+	ti.closeClean()
+
+	small := formatted(t, MinSize, FormatOptions{BlockSize: 512})
+	ino = small.create(small.Root(), "f", disk.ModeReg|0o644)
+	err := small.Update(func(tx *Tx) error {
+		return tx.SetXattr(ino, Xattr{disk.EAUser, "a"}, make([]byte, 65536), 0)
+	})
+	g.Expect(err).To(gomega.MatchError(syscall.ERANGE), "135 pointers do not fit into 488 bytes")
+}
