@@ -30,7 +30,7 @@ func ask(path string) ([]byte, error) {
 // abandoned f of that name is still running, the answer is ErrSilent at once.
 func within[T any](limit time.Duration, question string, f func() (T, error)) (T, error) {
 	var none T
-	silent := &os.PathError{Op: "read", Path: question, Err: ErrSilent}
+	silent := &os.PathError{Op: "ask", Path: question, Err: ErrSilent}
 	if isAbandoned(question) {
 		return none, silent
 	}

@@ -2,9 +2,11 @@ package watch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,9 +185,9 @@ func TestAskGivesUpAndDoesNotAskAgain(t *testing.T) {
 	g := gomega.NewWithT(t)
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	g.Expect(unix.Mkfifo(fifo, 0o600)).To(gomega.Succeed())
-	asked := 0
+	var asked atomic.Int32
 	read := func() (string, error) {
-		asked++
+		asked.Add(1)
 		text, err := os.ReadFile(fifo)
 		return string(text), err
 	}
@@ -194,12 +196,22 @@ func TestAskGivesUpAndDoesNotAskAgain(t *testing.T) {
 	_, err = within(time.Hour, fifo, read)
 	g.Expect(err).To(gomega.MatchError(ErrSilent))
 	g.Expect(errors.Is(err, os.ErrNotExist)).To(gomega.BeFalse())
-	g.Expect(asked).To(gomega.Equal(1))
+	g.Expect(asked.Load()).To(gomega.Equal(int32(1)))
 
 	g.Expect(os.WriteFile(fifo, []byte("at last"), 0)).To(gomega.Succeed())
 	g.Eventually(func() bool { return isAbandoned(fifo) }).WithTimeout(20 * time.Second).Should(gomega.BeFalse())
 	answer, err := within(time.Hour, fifo, func() (string, error) { return "again", nil })
 	g.Expect(answer, err).To(gomega.Equal("again"))
+}
+
+func TestMapsThatDoNotAnswerAreEvidence(t *testing.T) {
+	g := gomega.NewWithT(t)
+	question := fmt.Sprintf("/proc/%d/maps", os.Getpid())
+	abandon(question, +1)
+	defer abandon(question, -1)
+	_, err := Maps(os.Getpid())
+	g.Expect(err).To(gomega.MatchError(gomega.HaveSuffix("maps: does not answer: its mmap lock is held")))
+	g.Expect(Collect(os.Getpid()).Notes).To(gomega.ContainElement(err.Error()))
 }
 
 func TestFrameTablesNameNothingTwice(t *testing.T) {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,8 +25,11 @@ func Maps(pid int) ([]Mapping, error) {
 	if gone(err) {
 		return nil, fmt.Errorf("read %s: %w", path, ErrGone)
 	}
+	if errors.Is(err, ErrSilent) {
+		return nil, fmt.Errorf("%w: its mmap lock is held", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: its mmap lock is held, or its maps are not ours to read", err)
+		return nil, err
 	}
 	return parseMaps(string(text))
 }
