@@ -38,7 +38,7 @@ func (r *Runner) look(ctx context.Context) error {
 	samples := map[int]watch.Sample{}
 	for _, l := range overdue {
 		if _, taken := samples[l.PID]; !taken {
-			samples[l.PID] = watch.Sampler{PID: l.PID, Servers: r.target.Servers()}.Sample()
+			samples[l.PID] = watch.Sampler{PID: l.PID, Servers: r.target.Servers(), Disks: r.disks()}.Sample()
 		}
 		key := watched{l.TID, l.Seq, l.Step}
 		judge := r.watchers[key]
@@ -51,6 +51,15 @@ func (r *Runner) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// disks is how the watcher learns whether the world below the target still moves; nil stands for all block devices. A target without a device
+// waits for none: its server, if it has one, is watched instead.
+func (r *Runner) disks() func() (map[string]watch.Disk, error) {
+	if strings.HasPrefix(r.target.Mount().Device, "/dev/") {
+		return nil
+	}
+	return func() (map[string]watch.Disk, error) { return map[string]watch.Disk{}, nil }
 }
 
 func (r *Runner) job(seq uint64) *job {

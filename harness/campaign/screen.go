@@ -139,6 +139,9 @@ func (s *Screen) progress(t results.Totals) {
 	elapsed := time.Since(s.began)
 	rate := float64(done-s.before) / max(elapsed.Seconds(), 0.001)
 	line := fmt.Sprintf("%d of %d", done, t.Planned)
+	if t.Planned == 0 {
+		line = fmt.Sprintf("%d done", done) // a suite does not tell beforehand
+	}
 	if t.Bad() > 0 {
 		line += ", " + s.paint(red, fmt.Sprintf("%d failed", t.Bad()))
 	}
