@@ -22,7 +22,8 @@
 //   - Slow: anything else. At the hard limit it is Slow with Exhausted set, which is a timeout and never a hang. A server
 //     that is awake but gets no CPU at the hard limit is such a case too.
 //   - A stopped process, a frozen cgroup, and a machine that slept (the gap between two samples is far longer than asked
-//     for) restart the confirmation; the time asleep is not counted as elapsed.
+//     for) restart the confirmation. The gap is not counted as elapsed time; the time stopped or frozen is, so that there is
+//     an answer in the end.
 //
 // # Use
 //

@@ -44,7 +44,7 @@ type Judge struct {
 	tid   int
 	began time.Time
 
-	lost   time.Duration // time that does not count: the machine or the process was suspended
+	lost   time.Duration // time that does not count: gaps in which this machine was suspended
 	last   time.Time     // of the sample before this one, zero at first
 	first  *Sample       // the first sample after the deadline
 	window []Sample      // all samples since the last interruption, oldest first; the hard limit bounds their number

@@ -19,7 +19,7 @@ type Motion struct {
 	Livelock  bool // Spinning, but with sleeps in between
 	Server    int  // pid of the server that spins while the thread waits for it; 0: it is the thread itself
 
-	Elapsed time.Duration // since the step began, without the time the machine or the process was suspended
+	Elapsed time.Duration // since the step began, without gaps in which this machine was suspended
 	Window  time.Duration // how long the thread was watched without interruption for this answer
 	Why     string        // the observations on which the answer rests, with numbers
 	// Although is what spoke against Blocked until the hard limit: a server or a disk that is still at work.
