@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Kind is a way to get a file system to test.
@@ -186,6 +185,3 @@ func newLocal(spec string, opts Options) (*local, error) {
 	b.hands = &hands{patience: opts.Patience}
 	return b, nil
 }
-
-// busyPatience is how long a mount may be in use by others (a worker on its way out) before it is unmounted lazily.
-const busyPatience = 3 * time.Second

@@ -189,9 +189,9 @@ func (b *local) vanished() error {
 	return errors.New("somebody else has unmounted it; it was not checked")
 }
 
-// unmountPatiently gives users of the mount some time to end.
+// unmountPatiently gives users of the mount (a worker on its way out) some time to end, a tenth of our patience.
 func (b *local) unmountPatiently(ctx context.Context) (mounted bool, err error) {
-	deadline := time.Now().Add(busyPatience)
+	deadline := time.Now().Add(b.opts.Patience / 10)
 	for {
 		mounted, err = ask[bool](ctx, b.hands, "unmount "+b.point(), "unmount", unmountArgs{Point: b.point()})
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {

@@ -61,7 +61,7 @@ type Facts struct {
 type Options struct {
 	Temp     string        // folder for images and mount points; os.TempDir() if empty
 	Other    string        // folder for Target.Other; if empty, /dev/shm or the temporary folder
-	Patience time.Duration // how long one operation on the file system may take before it counts as hung; 30 s if 0
+	Patience time.Duration // how long one operation on the file system may take before it counts as hung; 30 s if 0. Close waits a tenth of it for users of the mount to end
 }
 
 // room is the free space that a target needs, in bytes: many times what the largest programs use.
