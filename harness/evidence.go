@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"faultline/generators/prog"
-	"faultline/harness/watch"
 	"faultline/harness/worker"
-	"faultline/results"
 )
 
 // stepText is a step for people.
@@ -83,13 +81,6 @@ func maker(p *prog.Prog, user *prog.Step, name string) *prog.Step {
 	return nil
 }
 
-func (r *Runner) history(j *job) Section {
-	if r.proc == nil {
-		return Section{"events.txt", "the worker is gone\n"}
-	}
-	return history(j, r.proc)
-}
-
 // history is what the worker did, step by step, with times from the first event on.
 func history(j *job, proc *worker.Proc) Section {
 	var b strings.Builder
@@ -114,82 +105,4 @@ func history(j *job, proc *worker.Proc) Section {
 		b.WriteString("no events are left\n")
 	}
 	return Section{"events.txt", b.String()}
-}
-
-// askKernel looks at the kernel log since the last program. A complaint that names our worker, our device or our file system is a crash of
-// the program that just ran.
-func (r *Runner) askKernel(j *job, o *Outcome) {
-	mark := r.log.Mark()
-	lines, _ := r.log.Since(r.mark)
-	r.mark = mark
-	if len(lines) == 0 {
-		return
-	}
-	findings := watch.Scan(lines)
-	var text strings.Builder
-	for _, l := range lines {
-		fmt.Fprintf(&text, "[%12.6f] %s\n", l.At.Seconds(), l.Text)
-	}
-	for _, f := range findings {
-		if !r.ours(f, lines) {
-			continue
-		}
-		o.Verdict, o.Kind = results.Crash, kernelKind(f.Kind)
-		o.Message = fmt.Sprintf("the kernel says: %s", f.Line.Text)
-		o.Signature = f.Kind
-		break
-	}
-	if o.Verdict != results.Pass {
-		o.Evidence = append(o.Evidence, Section{"kernel.log", text.String()})
-	}
-}
-
-// traceLines is how far behind its first line a complaint still names the task it is about.
-const traceLines = 80
-
-// ours reports whether a complaint of the kernel is about what we run: other things go on on a developer's machine.
-func (r *Runner) ours(f watch.Finding, lines []watch.Line) bool {
-	facts := r.target.Mount()
-	device := facts.Device[strings.LastIndexByte(facts.Device, '/')+1:]
-	words := []string{facts.Type + "_", facts.Type + ":", "flush-" + facts.Number}
-	if device != "" && device != facts.Type {
-		words = append(words, device)
-	}
-	if r.proc != nil {
-		for _, pid := range r.proc.PIDs() {
-			words = append(words, fmt.Sprintf("PID: %d ", pid), fmt.Sprintf(":%d ", pid))
-		}
-	}
-	near := 0
-	for _, l := range lines {
-		if l.Seq < f.Line.Seq {
-			continue
-		}
-		if near++; near > traceLines {
-			break
-		}
-		for _, w := range words {
-			if strings.Contains(l.Text+" ", w) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// kernelKind is the JUnit type of a complaint.
-func kernelKind(kind string) results.Kind {
-	switch kind {
-	case "warning":
-		return results.KernelWarn
-	case "lockdep":
-		return results.KernelLockdep
-	case "panic":
-		return results.KernelPanic
-	case "hung task", "lockup", "rcu stall":
-		return results.KernelHang
-	case "fs error", "io error":
-		return results.Fsck
-	}
-	return results.KernelOops
 }

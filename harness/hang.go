@@ -29,10 +29,13 @@ func (r *Runner) look(ctx context.Context) error {
 	if r.proc == nil || len(r.flight) == 0 {
 		return nil
 	}
+	acting := false // a thread that lives is at a step
 	var overdue []worker.Live
 	for _, l := range r.proc.Live() {
 		if time.Since(l.Began) > r.opts.Deadline {
 			overdue = append(overdue, l)
+		} else {
+			acting = true
 		}
 	}
 	samples := map[int]watch.Sample{}
@@ -46,11 +49,42 @@ func (r *Runner) look(ctx context.Context) error {
 			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline}, l.TID, l.Began)
 			r.watchers[key] = judge
 		}
-		if m := judge.Observe(samples[l.PID]); m.Final() && m.Kind != watch.Gone {
+		m := judge.Observe(samples[l.PID])
+		if m.Kind == watch.Gone {
+			continue
+		}
+		acting = true
+		if m.Final() {
 			return r.overdue(ctx, l, m, overdue)
 		}
 	}
-	return nil
+	return r.listen(ctx, acting)
+}
+
+// silence is since when the worker has neither been at a step nor finished one, and the steps it had finished then.
+type silence struct {
+	since    time.Time
+	finished uint64
+}
+
+// silentFor is after how many deadlines a worker that does nothing is given up.
+const silentFor = 10
+
+// listen gives up a worker that has a program in hand and does nothing at all.
+func (r *Runner) listen(ctx context.Context, acting bool) error {
+	finished, j := r.proc.Finished(), r.flight[0]
+	if acting || finished != r.silence.finished || r.silence.since.Before(j.sentAt) {
+		r.silence = silence{time.Now(), finished}
+		return nil
+	}
+	quiet := time.Since(r.silence.since)
+	if quiet < silentFor*r.opts.Deadline {
+		return nil
+	}
+	o := r.outcome(j)
+	o.Verdict, o.Kind = results.Broken, results.InfraWorkerLost
+	o.Message = fmt.Sprintf("the worker has begun and finished no step for %.1f s", quiet.Seconds())
+	return r.giveUp(ctx, j, o, []worker.Live{{PID: r.proc.PID()}})
 }
 
 // disks is how the watcher learns whether the world below the target still moves; nil stands for all block devices. A target without a device
@@ -90,38 +124,44 @@ func (r *Runner) overdue(ctx context.Context, l worker.Live, m watch.Motion, all
 		o.Verdict, o.Kind = results.Broken, results.TimeoutSlow
 		o.Message = "time ran out, but it was still moving: " + o.Message
 	}
-	o.Evidence = append(o.Evidence, Section{"watcher.txt", o.Message + "\n\n" + m.Why + "\n"}, r.processes(all), r.history(j))
+	o.Message = joined(o.Message, earlier(j, r.proc))
+	o.Evidence = append(o.Evidence, Section{"watcher.txt", o.Message + "\n\n" + m.Why + "\n"})
+	return r.giveUp(ctx, j, o, all)
+}
+
+// giveUp ends a program and the worker that is stuck in it.
+func (r *Runner) giveUp(ctx context.Context, j *job, o Outcome, stuck []worker.Live) error {
+	o.Evidence = append(o.Evidence, r.processes(stuck), history(j, r.proc))
 	r.last = j.p.Name
+	who := r.suspects()
 	err := r.clearAway(ctx)
-	r.askKernel(j, &o)
+	r.askKernel(&o, who)
 	r.flight = slices.DeleteFunc(r.flight, func(k *job) bool { return k == j })
 	r.queue = append(r.flight, r.queue...)
 	r.flight = nil
-	if err != nil {
-		j.left = 0
-		r.out(o)
-		return err
-	}
 	r.settle(j, o)
-	return nil
+	return err
 }
 
-// clearAway kills a worker that hangs, aborts the target if that takes it, and gets a fresh one.
+// clearAway kills a worker that hangs, aborts the target, and gets a fresh one. FUSE requests, for one, are waited for without regard to
+// SIGKILL once the server has them.
 func (r *Runner) clearAway(ctx context.Context) error {
 	proc := r.proc
 	r.proc = nil
 	clear(r.watchers)
 	defer func() { go proc.Close() }() // it waits for a worker that may never end
-	if !kill(proc) {
-		// FUSE requests, for one, are waited for without regard to SIGKILL once the server has them.
-		if err := r.target.Abort(); err != nil && !errors.Is(err, target.ErrNothingToAbort) {
-			return fmt.Errorf("free a worker that hangs: %w", err)
-		}
-		if !kill(proc) {
-			r.Leaked++
-		}
+	proc.Kill()
+	aborted := r.target.Abort()
+	if errors.Is(aborted, target.ErrNothingToAbort) {
+		aborted = nil
 	}
-	return r.replace(ctx)
+	if !kill(proc) {
+		r.Leaked++
+	}
+	if err := r.replace(ctx); err != nil {
+		return errors.Join(err, aborted)
+	}
+	return nil
 }
 
 // killWait is how long a killed worker may take to go.

@@ -35,8 +35,10 @@ const (
 	defaultRepeats  = 4
 	hangRepeats     = 2
 	defaultLifetime = 300
-	// depth is how many programs a worker has in hand, so that it never waits for us.
+	// depth is how many programs a worker has in hand, so that it never waits for us, and ahead their bytes: half of what a pipe holds
+	// (pipe(7), "Pipe capacity").
 	depth = 4
+	ahead = 32 << 10
 )
 
 func (o Options) filled() Options {
@@ -100,6 +102,8 @@ type Lost struct {
 	// By names the program that ran last.
 	By  string
 	Err error
+	// Left are the programs that were taken and got no verdict.
+	Left []*prog.Prog
 }
 
 func (l *Lost) Error() string { return "the target was lost by " + l.By + ": " + l.Err.Error() }

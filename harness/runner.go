@@ -23,11 +23,13 @@ type Runner struct {
 	mark   watch.Mark
 
 	proc *worker.Proc
-	sent int // programs given to this worker
+	pids []int // of the latest worker, for the kernel log
+	sent int   // programs given to this worker
 	seq  uint64
 	// flight are the jobs the worker has in hand, in order; queue are those that come next.
 	flight, queue []*job
 	watchers      map[watched]*watch.Judge
+	silence       silence
 	out           func(Outcome)
 	last          string
 	// Leaked counts workers that could not be killed and were left behind.
@@ -36,14 +38,13 @@ type Runner struct {
 
 // job is one program on its way through its runs.
 type job struct {
-	p       *prog.Prog
-	text    string
-	seq     uint64
-	sentAt  time.Time
-	first   *Outcome // the outcome of the first run, if it was no pass
-	reruns  []results.Attempt
-	left    int  // runs still to come
-	retried bool // sent again because the worker died of something else
+	p      *prog.Prog
+	text   string
+	seq    uint64
+	sentAt time.Time
+	first  *Outcome // the outcome of the first run, if it was no pass
+	reruns []results.Attempt
+	left   int // runs still to come
 }
 
 // NewRunner opens a target. The kernel log is read from now on.
@@ -78,7 +79,8 @@ func (r *Runner) Run(ctx context.Context, p *prog.Prog) Outcome {
 }
 
 // Stream runs programs as they come, until in is closed. out is called once for each, from this goroutine. When ctx ends, what is
-// running is killed and gets no outcome. The error is a *Lost if the target was ruined, and then the rest of in is left unread.
+// running is killed and gets no outcome, unless it has failed before and was being repeated. The error is a *Lost if the target was
+// ruined, and then the rest of in is left unread.
 func (r *Runner) Stream(ctx context.Context, in <-chan *prog.Prog, out func(Outcome)) error {
 	r.out = out
 	tick := time.NewTicker(lookEvery)
@@ -98,7 +100,7 @@ func (r *Runner) Stream(ctx context.Context, in <-chan *prog.Prog, out func(Outc
 		select {
 		case <-ctx.Done():
 			r.drop()
-			return ctx.Err()
+			return context.Cause(ctx)
 		case p, more := <-next:
 			if !more {
 				in = nil
@@ -121,14 +123,21 @@ func (r *Runner) Stream(ctx context.Context, in <-chan *prog.Prog, out func(Outc
 }
 
 func (r *Runner) lost(err error) error {
-	r.drop()
-	return &Lost{By: r.last, Err: err}
+	return &Lost{By: r.last, Err: err, Left: r.drop()}
 }
 
-// drop forgets everything under way.
-func (r *Runner) drop() {
+// drop stops everything under way. What has failed already is told; the programs without any verdict are returned.
+func (r *Runner) drop() (left []*prog.Prog) {
 	r.killWorker()
+	for _, j := range append(r.flight, r.queue...) {
+		if j.first == nil {
+			left = append(left, j.p)
+			continue
+		}
+		r.tell(j)
+	}
 	r.flight, r.queue = nil, nil
+	return left
 }
 
 // admit takes a program in, or skips it.
@@ -155,7 +164,7 @@ func (r *Runner) feed() error {
 		r.proc.Close()
 		r.proc = nil
 	}
-	for len(r.queue) > 0 && len(r.flight) < depth && (r.proc == nil || r.sent < r.opts.Lifetime) {
+	for len(r.queue) > 0 && r.fits(r.queue[0]) && (r.proc == nil || r.sent < r.opts.Lifetime) {
 		if r.proc == nil {
 			if err := r.hire(); err != nil {
 				return err
@@ -172,6 +181,16 @@ func (r *Runner) feed() error {
 		}
 	}
 	return nil
+}
+
+// fits reports whether the worker may be given one more program: what waits behind one that hangs must fit into the pipe, or sending would
+// hang as well.
+func (r *Runner) fits(j *job) bool {
+	bytes := len(j.text)
+	for _, k := range r.flight {
+		bytes += len(k.text)
+	}
+	return len(r.flight) == 0 || len(r.flight) < depth && bytes <= ahead
 }
 
 func (r *Runner) hire() error {
@@ -194,14 +213,13 @@ func (r *Runner) finish(ctx context.Context, report worker.Report) error {
 	r.last = j.p.Name
 	clear(r.watchers)
 	o := r.judge(j, report)
-	r.askKernel(j, &o)
-	if o.Verdict != results.Pass && r.suspicious(report) {
-		if err := r.askTarget(ctx, j, &o); err != nil {
-			return err
-		}
+	r.askKernel(&o, r.suspects())
+	var err error
+	if o.Verdict != results.Pass {
+		err = r.askTarget(ctx, &o)
 	}
 	r.settle(j, o)
-	return nil
+	return err
 }
 
 // settle books one run of a program: a failure is repeated, then told.
@@ -212,17 +230,25 @@ func (r *Runner) settle(j *job, o Outcome) {
 			return
 		}
 		j.first, j.left = &o, r.opts.Repeats
-		if o.Verdict == results.Hang {
+		if o.Verdict == results.Hang || o.Kind == results.TimeoutSlow {
 			j.left = min(j.left, hangRepeats)
 		}
 	} else {
 		j.left--
+		if j.first.Verdict == results.Broken && o.Verdict.Bad() {
+			*j.first, o = o, *j.first // a failure of the target weighs more than one of ours
+		}
 		j.reruns = append(j.reruns, results.Attempt{Verdict: o.Verdict, Kind: o.Kind, Message: o.Message})
 	}
 	if j.left > 0 {
 		r.queue = slices.Insert(r.queue, 0, j)
 		return
 	}
+	r.tell(j)
+}
+
+// tell reports a program that was not a pass at first, with the runs after it.
+func (r *Runner) tell(j *job) {
 	first := *j.first
 	first.Attempts = j.reruns
 	// A run that only our own side spoiled counts for nothing once the program has passed.
@@ -241,6 +267,11 @@ func (r *Runner) settle(j *job, o Outcome) {
 func (r *Runner) died(ctx context.Context) error {
 	proc := r.proc
 	r.proc = nil
+	clear(r.watchers)
+	if !kill(proc) { // reports may also end because they cannot be read
+		r.Leaked++
+	}
+	defer func() { go proc.Close() }() // it waits for a worker that may never end
 	if len(r.flight) == 0 {
 		return nil
 	}
@@ -249,13 +280,10 @@ func (r *Runner) died(ctx context.Context) error {
 	r.flight, r.queue = nil, append(r.flight[1:], r.queue...)
 	r.last = j.p.Name
 	o := r.crashed(j, proc)
-	go proc.Close()
-	r.askKernel(j, &o)
-	if err := r.askTarget(ctx, j, &o); err != nil {
-		return err
-	}
+	r.askKernel(&o, suspects{r.target.Mount(), proc.PIDs()})
+	err := r.askTarget(ctx, &o)
 	r.settle(j, o)
-	return nil
+	return err
 }
 
 // killWorker ends the worker, or leaves it behind when it does not die.

@@ -36,7 +36,7 @@ func (r *Runner) judge(j *job, report worker.Report) Outcome {
 		o.Signature = "clean-up " + report.Cleanup.Err
 	}
 	if o.Verdict != results.Pass {
-		o.Evidence = append(o.Evidence, r.history(j))
+		o.Evidence = append(o.Evidence, history(j, r.proc))
 	}
 	return o
 }
@@ -69,10 +69,9 @@ func who(s *prog.Step) string {
 // not, unless the kernel says more (askKernel): people and the OOM killer send it.
 func (r *Runner) crashed(j *job, proc *worker.Proc) Outcome {
 	o := r.outcome(j)
-	<-proc.Exited()
-	exit, _ := proc.Exit()
+	exit, known := proc.Exit()
 	stderr := proc.Stderr()
-	o.Step, o.Message = r.lastStep(j, proc)
+	o.Step, o.Message = lastStep(j, proc)
 	o.Evidence = append(o.Evidence, history(j, proc))
 	if stderr != "" {
 		o.Evidence = append(o.Evidence, Section{"stderr.txt", stderr})
@@ -88,8 +87,13 @@ func (r *Runner) crashed(j *job, proc *worker.Proc) Outcome {
 		o.Signature = "killed by " + signal.String()
 	default:
 		o.Verdict, o.Kind = results.Broken, results.InfraWorkerLost
-		o.Message = fmt.Sprintf("the worker ended (%v) %s", exit, o.Message)
+		how := exit.String()
+		if !known {
+			how = "its reports cannot be read, and it does not die"
+		}
+		o.Message = fmt.Sprintf("the worker ended (%s) %s", how, o.Message)
 	}
+	o.Message = joined(o.Message, earlier(j, proc))
 	return o
 }
 
@@ -106,8 +110,17 @@ func runtimeSignal(stderr string) syscall.Signal {
 	return 0
 }
 
+// earlier says that a step was wrong before the program hung or died; "" if none was.
+func earlier(j *job, proc *worker.Proc) string {
+	f := proc.FailureSoFar()
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf("before that, step %d, %s: %s", f.Step+1, who(&j.p.Steps[f.Step]), f.Text)
+}
+
 // lastStep says what a dead worker was doing.
-func (r *Runner) lastStep(j *job, proc *worker.Proc) (step int, text string) {
+func lastStep(j *job, proc *worker.Proc) (step int, text string) {
 	for _, l := range proc.Live() {
 		if l.Seq == j.seq {
 			return l.Step, fmt.Sprintf("in %s of %s", stepText(j.p, l.Step), actorName(l.Actor))
@@ -116,21 +129,8 @@ func (r *Runner) lastStep(j *job, proc *worker.Proc) (step int, text string) {
 	return -1, "between two steps"
 }
 
-// errnosOfTheTarget are those that a ruined target gives; then the target is asked before the program is blamed.
-var errnosOfTheTarget = map[string]bool{"ENOTCONN": true, "ECONNABORTED": true, "EIO": true, "EROFS": true, "ENOSPC": true, "EDQUOT": true, "ENODEV": true, "ESHUTDOWN": true, "SIGBUS": true}
-
-func (r *Runner) suspicious(report worker.Report) bool {
-	switch {
-	case report.Failure != nil:
-		return errnosOfTheTarget[report.Failure.Got.Err]
-	case report.Setup != nil:
-		return true
-	}
-	return report.Cleanup != nil
-}
-
 // askTarget looks whether the target itself is ruined, corrects the outcome, and gets a fresh target. The error means that there is none.
-func (r *Runner) askTarget(ctx context.Context, j *job, o *Outcome) error {
+func (r *Runner) askTarget(ctx context.Context, o *Outcome) error {
 	err := r.target.Check(ctx)
 	if err == nil {
 		return nil
@@ -144,14 +144,9 @@ func (r *Runner) askTarget(ctx context.Context, j *job, o *Outcome) error {
 	case errors.As(err, &unfit) && unfit.Cause == target.ReadOnly:
 		o.Verdict, o.Kind, o.Signature = results.Wrong, results.Fsck, "went read-only"
 	}
-	o.Message += "; " + err.Error()
+	o.Message = joined(o.Message, err.Error())
 	r.killWorker()
 	rest := r.flight
 	r.flight, r.queue = nil, append(rest, r.queue...)
-	if err := r.replace(ctx); err != nil {
-		j.left = 0
-		r.out(*o)
-		return err
-	}
-	return nil
+	return r.replace(ctx)
 }

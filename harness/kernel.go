@@ -1,0 +1,119 @@
+package harness
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"faultline/harness/target"
+	"faultline/harness/watch"
+	"faultline/results"
+)
+
+// suspects are what a complaint of the kernel must name to be about what we run: other things go on on a developer's machine.
+type suspects struct {
+	facts target.Facts
+	pids  []int
+}
+
+// suspects are those of the program that runs.
+func (r *Runner) suspects() suspects {
+	return suspects{r.target.Mount(), r.proc.PIDs()}
+}
+
+// pattern finds their names in a line of the kernel log: functions and devices of the file system, the flusher of its device, our processes.
+func (s suspects) pattern() *regexp.Regexp {
+	fstype := regexp.QuoteMeta(s.facts.Type)
+	names := []string{`\b` + fstype + `[_:]`, `\bflush-` + regexp.QuoteMeta(s.facts.Number) + `\b`}
+	if device, found := strings.CutPrefix(s.facts.Device, "/dev/"); found {
+		names = append(names, `\b`+regexp.QuoteMeta(device[strings.LastIndexByte(device, '/')+1:])+`\b`)
+	}
+	for _, pid := range s.pids {
+		names = append(names, fmt.Sprintf(`(PID: |:)%d\b`, pid))
+	}
+	return regexp.MustCompile(strings.Join(names, "|"))
+}
+
+// askKernel looks at the kernel log since the last program. A complaint about what we run is the fault of the program that just ran.
+func (r *Runner) askKernel(o *Outcome, who suspects) {
+	lines, _ := r.log.Since(r.mark)
+	if len(lines) == 0 {
+		return
+	}
+	r.mark = watch.Mark(lines[len(lines)-1].Seq)
+	blame(o, lines, who)
+}
+
+// blame judges by what the kernel has printed while a program ran.
+func blame(o *Outcome, lines []watch.Line, who suspects) {
+	if found, ours := complaint(lines, who); ours {
+		kind := kernelKind(found.Kind)
+		switch {
+		case kind != results.KernelHang:
+			o.Verdict, o.Signature = results.Crash, found.Kind
+			o.Message = joined("the kernel says: "+found.Line.Text, o.Message)
+		case o.Verdict != results.Hang: // the watcher's own words about a hang say more
+			o.Verdict, o.Signature = results.Hang, found.Kind
+			o.Message = joined("the kernel says: "+found.Line.Text, o.Message)
+		}
+		o.Kind = kind
+	}
+	if o.Verdict == results.Pass {
+		return
+	}
+	var text strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&text, "[%12.6f] %s\n", l.At.Seconds(), l.Text)
+	}
+	o.Evidence = append(o.Evidence, Section{"kernel.log", text.String()})
+}
+
+// joined are the parts of a message that are not empty.
+func joined(first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return first + "; " + second
+}
+
+// traceLines is how far behind its first line a complaint still names the task it is about.
+const traceLines = 80
+
+// complaint is the first complaint about what we run.
+func complaint(lines []watch.Line, who suspects) (watch.Finding, bool) {
+	findings := watch.Scan(lines)
+	if len(findings) == 0 {
+		return watch.Finding{}, false
+	}
+	names := who.pattern()
+	for _, f := range findings {
+		near := 0
+		for _, l := range lines {
+			if l.Seq < f.Line.Seq || near == traceLines {
+				continue
+			}
+			near++
+			if names.MatchString(l.Text) {
+				return f, true
+			}
+		}
+	}
+	return watch.Finding{}, false
+}
+
+// kernelKind is the JUnit type of a complaint.
+func kernelKind(kind string) results.Kind {
+	switch kind {
+	case "warning":
+		return results.KernelWarn
+	case "lockdep":
+		return results.KernelLockdep
+	case "panic":
+		return results.KernelPanic
+	case "hung task", "lockup", "rcu stall":
+		return results.KernelHang
+	case "fs error", "io error":
+		return results.Fsck
+	}
+	return results.KernelOops
+}
