@@ -26,6 +26,7 @@ var changeList = []change{
 	{"down-page", "A loses its last page", manyPages, func(l *layout) { l.truncate(pageStart(l.size)) }},
 	{"down-zero", "A loses everything", notEmpty, func(l *layout) { l.truncate(prog.Size{}) }},
 	{"down-up", "A shrinks and grows again", notEmpty, (*layout).downUp},
+	{"across", "A is written to across its end", notEmpty, (*layout).across},
 	{"append", "A is appended to", anySize, (*layout).append},
 	{"gap", "A is written to behind its end", anySize, (*layout).gap},
 	{"alloc", "A grows by allocation", anySize, func(l *layout) { l.allocate("alloc", prog.Size{}, far, far) }},
@@ -90,6 +91,18 @@ func (l *layout) downUp() {
 func (l *layout) allocate(mode string, from, to, size prog.Size) {
 	l.Line("fallocate(d, %s, %v, %v)", mode, from, to.Minus(from))
 	l.size = size
+}
+
+// across overwrites the last bytes and more; a direct write the last page and one more.
+func (l *layout) across() {
+	at, n := nearEnd(l.size), l.written()
+	if l.p.Is("mode", "direct") {
+		at, n = pageStart(l.size), prog.Pages(2)
+	}
+	l.Line("w = open(A, wronly%s)", l.directFlag())
+	l.Line("c = anon(pat3*%v)", n)
+	l.Line("pwrite(w, c, %v)", at)
+	l.size = at.Plus(n)
 }
 
 func (l *layout) append() {

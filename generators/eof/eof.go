@@ -24,7 +24,7 @@ func rule(p family.Point) string {
 	switch {
 	case !p.Is("tail", "clean") && pageEnd(size) == size:
 		return "a file that ends with a page has no tail"
-	case p.Is("mode", "direct") && p.Is("touch", "load", "store") && !p.Is("change", "append", "gap"):
+	case p.Is("mode", "direct") && p.Is("touch", "load", "store") && !p.Is("change", "across", "append", "gap"):
 		return "the processor is neither buffered nor direct"
 	case p.Is("mode", "direct") && p.Is("change", "append") && size.Bytes != 0:
 		return "direct writes start at whole pages"

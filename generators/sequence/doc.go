@@ -7,8 +7,8 @@
 //
 // Its dimensions:
 //
-//   - flavour: buffered direct mixed vector remap falloc names; what most steps are: transfers of one kind or of both, transfers with
-//     vectors, changes of mappings, of the allocation of files, of their names;
+//   - flavour: buffered direct mixed vector remap falloc shift names; what most steps are: transfers of one kind or of both, transfers with
+//     vectors, changes of mappings, of the allocation of files, of the place of their pages, of their names;
 //   - length: len-30 len-100 len-300; how many operations there are; some take two or three steps;
 //
 // The random numbers come from the name of a program; each combination has a number of seeds. An example:

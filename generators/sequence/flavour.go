@@ -28,8 +28,9 @@ var flavourList = []*flavour{
 	{name: "vector", doc: "transfers with vectors", direct: 4, choices: with(choice{24, (*state).vector})},
 	{name: "remap", doc: "mappings that come, change and go", direct: 4, choices: with(choice{5, (*state).mmap}, choice{4, (*state).munmap},
 		choice{3, (*state).mremap}, choice{3, (*state).mprotect}, choice{6, (*state).advise}, choice{6, (*state).store})},
-	{name: "falloc", doc: "space allocated, zeroed, punched, inserted and cut out", direct: 4, choices: with(choice{12, (*state).allocate},
-		choice{6, (*state).shift}, choice{2, (*state).seekData}, choice{4, (*state).resize})},
+	{name: "falloc", doc: "space allocated, zeroed and punched", direct: 4, choices: with(choice{14, (*state).allocate},
+		choice{2, (*state).seekData}, choice{4, (*state).resize})},
+	{name: "shift", doc: "pages inserted and cut out", direct: 4, choices: with(choice{10, (*state).shift}, choice{4, (*state).allocate})},
 	{name: "names", doc: "files linked, renamed, removed and made", direct: 4, choices: with(choice{3, (*state).link}, choice{4, (*state).unlink},
 		choice{4, (*state).rename}, choice{3, (*state).create}, choice{2, (*state).resizeByName}, choice{3, (*state).open}, choice{3, (*state).mmap})},
 }

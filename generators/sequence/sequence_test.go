@@ -58,7 +58,8 @@ func TestEveryWriteHasItsOwnPattern(t *testing.T) {
 	}
 }
 
-// The sizes of files are always known, and nearly all bytes: a model that knows nothing finds nothing.
+// The sizes of files are always known, and nearly all bytes: a model that knows nothing finds nothing. What is left open lies behind the
+// count of direct reads.
 func TestExpectationsAreSharp(t *testing.T) {
 	g := gomega.NewWithT(t)
 	exact, open := 0, 0
@@ -77,7 +78,7 @@ func TestExpectationsAreSharp(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(open).To(gomega.BeNumerically("<", exact/200))
+	g.Expect(open).To(gomega.BeNumerically("<", exact/100))
 }
 
 // Positions that lie far from a page boundary would have another order on a machine with larger pages.

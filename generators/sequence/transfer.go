@@ -118,8 +118,8 @@ func (s *state) fillOrData(t *transfer, n prog.Size) string {
 }
 
 // fits adds a range of the mapping if it can serve. The pages of the file that it shows must not be those that are transferred, unless they are exactly
-// the same bytes: what overlapping copies do to each other is for other families, where not everything depends on it. And a file is in a
-// vector once.
+// the same bytes: what overlapping copies do to each other is for other families, where not everything depends on it. The same goes for direct
+// reads across the end of a file, which may leave anything behind their count. And a file is in a vector once.
 func (s *state) fits(t *transfer, m *mapping, at extent) bool {
 	for _, f := range t.mapped {
 		if f == m.of {
@@ -128,6 +128,9 @@ func (s *state) fits(t *transfer, m *mapping, at extent) bool {
 	}
 	room := prog.Pages(m.usable())
 	if t.read && !m.writable || less(room, at.length()) {
+		return false
+	}
+	if t.read && t.fd.direct && less(t.fd.of.size, t.at.to) {
 		return false
 	}
 	from := s.position(m.usable(), t.fd.direct)
