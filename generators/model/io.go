@@ -76,8 +76,13 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 	if direct && t.sure < t.n {
 		lo = 0
 	}
+	if direct && hi > 0 && (m.sec != nil || m.overlap(sp.shared(), c.fd.ino, c.off, c.off+sp.n)) {
+		// A block that a store through a mapping has just reserved cannot be read directly (iomap_dio_iter, IOMAP_DELALLOC).
+		want, lo = append(want, prog.Fails("EIO")), 0
+	}
 	m.copyOnWrite(sp)
-	m.transfer(sp.places, []place{{ino: c.fd.ino, off: c.off, n: hi}}, lo, hi)
+	src := []place{{ino: c.fd.ino, off: c.off, n: hi}}
+	m.transfer(sp.places, src, m.read(src, hi), lo)
 	if direct && hi < sp.can {
 		m.slack(sp, hi)
 	}
@@ -151,7 +156,7 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 		return m.counts(0, 0), nil
 	}
 	sp = m.selfExtending(s, &c, sp)
-	if !c.fd.direct && sp.sure == 0 && c.off > m.view(i).minSize() {
+	if sp.sure == 0 && c.off > m.view(i).minSize() {
 		m.prog.Need("clean-efault")
 	}
 	if c.fd.direct && sp.sure < sp.n && (sp.align < m.page || c.off%m.page != 0) {
@@ -159,13 +164,15 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	}
 	want, sure, can := m.writeResults(&c, sp)
 	if can > 0 {
+		// What is stored behind the end of the file can still be the source of the write that zeroes it.
+		moved := m.read(sp.places, can)
 		m.extend(i, c.off+can, sure == can)
 		if c.fd.direct && m.overlap(sp, i, c.off, c.off+can) {
 			// A page that is the source of this very write cannot be dropped from the cache and may stay stale (generic/729).
 			sure, i.collided = 0, true
 		}
 		i.collided = i.collided || c.fd.direct && m.sec != nil
-		m.transfer([]place{{ino: i, off: c.off, n: can}}, sp.places, sure, can)
+		m.transfer([]place{{ino: i, off: c.off, n: can}}, sp.places, moved, sure)
 	}
 	m.move(&c, want)
 	return want, nil

@@ -211,11 +211,10 @@ func (m *model) write(places []place, with content, sure int64) {
 	}
 }
 
-// transfer copies n bytes from src to dst, the first sure ones certainly. Where source and destination are the same bytes of one file, every
+// transfer copies what was read from src to dst, the first sure bytes certainly. Where source and destination are the same bytes of one file, every
 // destination byte may be what its source was at any moment of the copy (the closure rule): the copy is repeated on its own result until
 // nothing new appears.
-func (m *model) transfer(dst, src []place, sure, n int64) {
-	moved := m.read(src, n)
+func (m *model) transfer(dst, src []place, moved content, sure int64) {
 	aliased := aliases(dst, src)
 	if len(aliased) == 0 {
 		m.write(dst, moved, sure)
@@ -226,6 +225,7 @@ func (m *model) transfer(dst, src []place, sure, n int64) {
 		before[k] = i.data
 	}
 	const rounds = 6
+	n := moved.len()
 	for round := 0; ; round++ {
 		m.write(dst, moved, sure)
 		again := mix(moved, m.read(src, n))
@@ -283,6 +283,17 @@ func contains(list []*inode, i *inode) bool {
 		}
 	}
 	return false
+}
+
+// shared are the places of a span that are the file's own pages.
+func (sp *span) shared() *span {
+	only := &span{}
+	for _, p := range sp.places {
+		if p.a.shared {
+			only.places = append(only.places, p)
+		}
+	}
+	return only
 }
 
 // overlap reports whether memory of the span shows bytes [from, to) of the file.

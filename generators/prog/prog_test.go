@@ -6,7 +6,6 @@ import (
 	"github.com/onsi/gomega"
 )
 
-
 func TestDesignExample(t *testing.T) {
 	g := gomega.NewWithT(t)
 	text := `# Read from disk, directly, into a private mapping of the same file.
