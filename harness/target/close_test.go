@@ -91,14 +91,7 @@ func TestACancelledOpenLeavesNothing(t *testing.T) {
 			fakeTool(t, c.tool, c.script)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() {
-				for ctx.Err() == nil {
-					if _, err := os.Stat(started); err == nil {
-						cancel()
-					}
-					time.Sleep(time.Millisecond)
-				}
-			}()
+			go cancelAt(ctx, started, cancel)
 			_, err := Open(ctx, c.spec, Options{Temp: temp})
 			g.Expect(err).To(gomega.MatchError(context.Canceled))
 			expectNothingLeft(t, temp)
@@ -115,6 +108,16 @@ func TestACancelledOpenLeavesNothing(t *testing.T) {
 		}
 		expectNothingLeft(t, temp)
 	})
+}
+
+// cancelAt cancels as soon as the file is there.
+func cancelAt(ctx context.Context, file string, cancel func()) {
+	for ctx.Err() == nil {
+		if _, err := os.Stat(file); err == nil {
+			cancel()
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func TestCloseFindsDamage(t *testing.T) {
@@ -185,7 +188,7 @@ func TestCloseOfABusyTargetComesBack(t *testing.T) {
 		t.Run(spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			temp := t.TempDir()
-			tg, err := Open(t.Context(), spec, Options{Temp: temp, Patience: 5 * time.Second})
+			tg, err := Open(t.Context(), spec, Options{Temp: temp, Patience: 10 * time.Second})
 			skipMissing(t, err)
 			g.Expect(err).NotTo(gomega.HaveOccurred())
 			user, err := os.Create(filepath.Join(tg.Dir(), "file"))

@@ -94,10 +94,12 @@ func TestOrdersAreLines(t *testing.T) {
 
 func TestToolsAreKilledWhenTimeIsUp(t *testing.T) {
 	g := gomega.NewWithT(t)
+	started := filepath.Join(t.TempDir(), "started")
+	t.Setenv("STARTED", started)
 	// A child of the tool keeps its output open, as a daemon would.
-	fakeTool(t, "mkfs.slow", "echo begun; sleep 1000 & sleep 1000")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("no time"))
-	defer cancel()
+	fakeTool(t, "mkfs.slow", `echo begun; : > "$STARTED"; sleep 1000 & sleep 1000`)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go cancelAt(ctx, started, func() { cancel(errors.New("no time")) })
 	out, err := runTool(ctx, "mkfs.slow", "a b", "c")
 	g.Expect(err).To(gomega.MatchError("mkfs.slow a b c: no time"))
 	g.Expect(out).To(gomega.Equal("begun\n"))
