@@ -55,14 +55,19 @@ func (a *actor) embody() {
 	a.slot.tid.Store(int32(unix.Gettid()))
 }
 
-// assign tells the actor, while it is idle, which program comes next.
-func (a *actor) assign(p *program, name string) {
+// enter tells the actor, while it is idle, which program comes next and who it is there.
+func (a *actor) enter(p *program, name string) {
 	a.prog = p
 	a.slot.name.Store(packName(name))
 	a.slot.seq.Store(p.seq)
+	a.slot.ran, a.slot.skipped = 0, 0
+}
+
+// collectSteps finds the actor's own steps.
+func (a *actor) collectSteps(name string) {
 	a.steps = a.steps[:0]
-	for _, c := range p.calls {
-		if c != nil && c.step.Actor == name {
+	for _, c := range a.prog.calls {
+		if c.run != nil && c.actor == name {
 			a.steps = append(a.steps, c)
 		}
 	}
@@ -73,7 +78,7 @@ func (a *actor) perform(c *call) {
 	if !c.ready(a.table) {
 		c.settle(failed)
 		if !a.table.failing() {
-			a.table.skipped.Add(1)
+			a.slot.skipped++
 		}
 		return
 	}
@@ -81,7 +86,7 @@ func (a *actor) perform(c *call) {
 	a.begin(c.index)
 	r := c.run(a, c)
 	a.end(c.index, r)
-	a.table.ran.Add(1)
+	a.slot.ran++
 	c.settle(outcome(r))
 	if f := judge(c, r); f != nil {
 		a.table.fail(f)
@@ -129,7 +134,7 @@ func (o *object) await() uint32 {
 
 // prepare gets the memory of our own ready that a step needs, so that the step itself touches the program's memory only.
 func (a *actor) prepare(c *call) {
-	if c.step.Op == "store" {
+	if c.stores {
 		a.reserve(int(c.length()))
 		c.data.Bytes(a.scratch[:c.length()], pageSize)
 	}
@@ -154,7 +159,6 @@ func (a *actor) begin(step int) {
 
 func (a *actor) end(step int, r result) {
 	a.slot.state.Store(packState(a.begun, step, false))
-	a.slot.finished.Add(1)
 	kind := eventEnd
 	if r.wrong != nil {
 		kind |= eventWrong

@@ -35,12 +35,8 @@ type member struct {
 // recruit assigns an actor to each name of the program and waits until processes have read it.
 func (w *crew) recruit(p *program, text string) error {
 	w.members = w.members[:0]
-	names := p.prog.Actors()
-	if len(names) > MaxActors {
-		return fmt.Errorf("the program has %d actors, the worker has room for %d", len(names), MaxActors)
-	}
 	var threads, processes int
-	for _, name := range names {
+	for _, name := range p.actors {
 		pool, used, grow := &w.threads, &threads, w.startThread
 		if (&prog.Step{Actor: name}).Process() {
 			pool, used, grow = &w.processes, &processes, w.startProcess
@@ -65,7 +61,8 @@ func (w *crew) brief(p *program, text string) error {
 	for _, m := range w.members {
 		if m.thread != nil {
 			m.thread.first = m.slot.handed.Load()
-			m.thread.assign(p, m.name)
+			m.thread.enter(p, m.name)
+			m.thread.collectSteps(m.name)
 			continue
 		}
 		m.slot.hand(1)

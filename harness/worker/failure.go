@@ -25,11 +25,14 @@ type Failure struct {
 
 // judge compares a result with what the step may return; nil means that it is right. Wrong data is wrong whatever the step may return.
 func judge(c *call, r result) *Failure {
-	want := c.step.Want
-	if r.wrong == nil && (want == nil && r.ok() || want != nil && want.Allows(r.public(), pageSize)) {
+	if r.wrong == nil && r.ok() && c.lo <= r.value && r.value <= c.hi {
 		return nil
 	}
-	f := &Failure{Step: c.index, Actor: c.step.Actor, Want: "ok", Got: r.public(), Data: r.wrong}
+	want := c.step.Want
+	if r.wrong == nil && want.Allows(r.public(), pageSize) {
+		return nil
+	}
+	f := &Failure{Step: c.index, Actor: c.actor, Want: "ok", Got: r.public(), Data: r.wrong}
 	if want != nil {
 		f.Want = want.String()
 	}

@@ -16,7 +16,7 @@ type Live struct {
 	// Step counts from 0; StepSetup and StepCleanup are no steps of the text.
 	Step  int
 	Began time.Time
-	// Finished counts the steps that this thread has done in its life: while it grows there is progress.
+	// Finished counts the steps that this thread has done in its life, modulo 2^32: while it changes there is progress.
 	Finished uint64
 }
 
@@ -41,10 +41,13 @@ func (p *Proc) Live() []Live {
 func (s *slot) live() (Live, bool) {
 	for {
 		state := s.state.Load()
-		step, running := unpackState(state)
+		begun, step, running := unpackState(state)
 		l := Live{
 			Actor: unpackName(s.name.Load()), PID: int(s.pid.Load()), TID: int(s.tid.Load()), Seq: s.seq.Load(), Step: step,
-			Began: moment(s.began.Load()), Finished: s.finished.Load(),
+			Began: moment(s.began.Load()), Finished: uint64(begun),
+		}
+		if running {
+			l.Finished--
 		}
 		if s.state.Load() == state {
 			return l, running
@@ -57,14 +60,15 @@ func moment(clock int64) time.Time {
 	return processStart.Add(time.Duration(clock - processClock))
 }
 
-// Finished counts the steps that all threads of the child have done in their lives: while it grows, somebody makes progress.
+// Finished counts the steps that all threads of the child have begun and ended in their lives: while it changes, somebody makes progress.
 func (p *Proc) Finished() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var n uint64
 	if p.table != nil {
 		for i := range p.table.slots {
-			n += p.table.slots[i].finished.Load()
+			l, _ := p.table.slots[i].live()
+			n += l.Finished
 		}
 	}
 	return n
@@ -128,11 +132,10 @@ func (t *table) history(seq uint64) []Event {
 	for i := range t.events {
 		e := &t.events[i]
 		number := e.number.Load()
-		if number == 0 || e.seq.Load() != seq {
-			continue
-		}
 		event := e.public()
-		if e.number.Load() == number { // else it was overwritten meanwhile
+		mine := e.seq == seq
+		// Add(0) is a load that waits for the loads before it.
+		if mine && number != 0 && e.number.Add(0) == number {
 			found = append(found, numbered{number, event})
 		}
 	}
@@ -145,11 +148,8 @@ func (t *table) history(seq uint64) []Event {
 }
 
 func (e *event) public() Event {
-	what := e.what.Load()
-	kind := eventKind(what)
 	return Event{
-		Time: moment(e.time.Load()), Actor: unpackName(e.name.Load()), Step: int(what>>8) - stepBias,
-		End: kind&eventEnd != 0, Wrong: kind&eventWrong != 0,
-		Result: prog.Result{Value: e.value.Load(), Err: codeName(e.code.Load())},
+		Time: moment(e.time), Actor: unpackName(e.name), Step: int(e.step), End: e.kind&eventEnd != 0, Wrong: e.kind&eventWrong != 0,
+		Result: prog.Result{Value: e.value, Err: codeName(e.code)},
 	}
 }

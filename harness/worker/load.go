@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,11 +16,16 @@ import (
 // pageSize is the unit of sizes in programs.
 var pageSize = int64(os.Getpagesize())
 
-// call is one step, made ready: names looked up, sizes in bytes, flags as numbers, iovecs written.
+// call is one step, made ready: names looked up, sizes in bytes, flags as numbers, iovecs written. The steps themselves, which another
+// thread has parsed, are far from the processor's cache, and are looked at again only when something is wrong.
 type call struct {
 	index int
 	step  *prog.Step
-	run   func(*actor, *call) result
+	actor string
+	// run is nil for the step of an actor in another address space.
+	run func(*actor, *call) result
+	// lo and hi bound the values that need no further look; lo > hi if there are none.
+	lo, hi int64
 	// uses are the things whose names stand in the arguments, makes what the step defines or nil.
 	uses  []*object
 	makes *object
@@ -31,8 +37,10 @@ type call struct {
 	flags [2]uintptr
 	data  prog.Data
 	alts  prog.Alts
-	// target is the actor to wait for.
+	// target is the actor to wait for, "" if the call is no wait.
 	target string
+	// stores is set if the call writes data to memory itself.
+	stores bool
 }
 
 // program is a loaded program. Its memory is used again by later ones.
@@ -44,12 +52,11 @@ type program struct {
 	dir, other string
 	roots      [2]root
 	elsewhere  map[string]bool
-	// calls are those of the actors that share this address space, others are nil.
-	calls  []*call
-	iovecs pool[unix.Iovec]
-	pieces pool[call]
-	used   pool[*object]
-	paths  pool[byte]
+	calls      []*call
+	iovecs     pool[unix.Iovec]
+	pieces     pool[call]
+	used       pool[*object]
+	paths      pool[byte]
 }
 
 func newProgram(region uintptr) *program {
@@ -61,6 +68,9 @@ func (p *program) load(cfg Config, seq uint64, text, process string) (err error)
 	p.reset(cfg, seq)
 	if p.prog, err = prog.Parse(text); err != nil {
 		return err
+	}
+	if p.actors = p.prog.Actors(); len(p.actors) > MaxActors {
+		return fmt.Errorf("the program has %d actors, the worker has room for %d", len(p.actors), MaxActors)
 	}
 	for i := range p.prog.Files {
 		f := &p.prog.Files[i]
@@ -76,13 +86,15 @@ func (p *program) load(cfg Config, seq uint64, text, process string) (err error)
 	}
 	for i := range p.prog.Steps {
 		s := &p.prog.Steps[i]
-		var c *call
-		if home(s) == process {
-			if c, err = p.compile(i, s); err != nil {
-				return fmt.Errorf("step %d, %s: %w", i+1, s.Call(), err)
-			}
-		}
+		c := &p.pieces.take(1)[0]
+		c.index, c.step, c.actor = i, s, s.Actor
 		p.calls = append(p.calls, c)
+		if home(s) != process {
+			continue
+		}
+		if err := p.compile(c); err != nil {
+			return fmt.Errorf("step %d, %s: %w", i+1, s.Call(), err)
+		}
 	}
 	return nil
 }
@@ -111,20 +123,31 @@ func home(s *prog.Step) string {
 	return ""
 }
 
-func (p *program) compile(index int, s *prog.Step) (*call, error) {
-	c := &p.pieces.take(1)[0]
-	c.index, c.step = index, s
+func (p *program) compile(c *call) error {
+	s := c.step
 	if c.run = ops[s.Op]; c.run == nil {
-		return nil, fmt.Errorf("the worker has no operation %s", s.Op)
+		return fmt.Errorf("the worker has no operation %s", s.Op)
 	}
+	c.lo, c.hi = bounds(s.Want)
 	op := prog.Ops[s.Op]
 	var n counts
 	for i, a := range s.Args {
 		if err := p.argument(c, &n, op.Params[i].Kind, a); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c, p.define(c, op)
+	return p.define(c, op)
+}
+
+// bounds are the values that an expectation of a single range allows, or else none.
+func bounds(want prog.Expect) (lo, hi int64) {
+	switch {
+	case want == nil:
+		return math.MinInt64, math.MaxInt64
+	case len(want) == 1 && want[0].Err == "" && !want[0].Any && !want[0].OK:
+		return want[0].Lo.In(pageSize), want[0].Hi.In(pageSize)
+	}
+	return 1, 0
 }
 
 // counts are how many arguments of a kind a call has got so far.
@@ -139,8 +162,8 @@ func (p *program) argument(c *call, n *counts, kind prog.Kind, a prog.Arg) error
 		c.flags[n.flags] = flagBits(c.step.Op, a)
 		n.flags++
 	case prog.Data:
-		c.data = a
-		return bounded(c.step.Op == "store", a)
+		c.data, c.stores = a, c.step.Op == "store"
+		return bounded(c.stores, a)
 	case prog.Alts:
 		c.alts = a
 		return bounded(true, a...)

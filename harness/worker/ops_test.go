@@ -29,7 +29,8 @@ func TestSlotStateTellsStepsApart(t *testing.T) {
 	g := gomega.NewWithT(t)
 	for _, want := range []int{StepCleanup, StepSetup, 0, 1, 1 << 20} {
 		for _, wantRunning := range []bool{true, false} {
-			step, running := unpackState(packState(7, want, wantRunning))
+			begun, step, running := unpackState(packState(7, want, wantRunning))
+			g.Expect(begun).To(gomega.Equal(uint32(7)))
 			g.Expect(step).To(gomega.Equal(want))
 			g.Expect(running).To(gomega.Equal(wantRunning))
 		}

@@ -79,7 +79,8 @@ func (a *actor) readOrders(from io.Reader, p *program, cfg Config) error {
 	if err := p.load(cfg, seq, text, name); err != nil {
 		return err
 	}
-	a.assign(p, name)
+	a.enter(p, name)
+	a.collectSteps(name)
 	return nil
 }
 

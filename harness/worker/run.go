@@ -28,15 +28,13 @@ func newRunner(cfg Config, t *table) *runner {
 func (r *runner) run(p *program, text string) Report {
 	start := monotonic()
 	t := r.table
-	t.ran.Store(0)
-	t.skipped.Store(0)
 	t.verdict.Store(verdictOpen)
 	report := Report{Seq: p.seq}
 	if err := r.crew.recruit(p, text); err != nil {
 		report.Broken = err.Error()
 		return report
 	}
-	r.main.assign(p, "")
+	r.main.enter(p, "")
 	report.Setup = r.main.around(StepSetup, r.main.setup)
 	if report.Setup == nil {
 		r.walk(p)
@@ -44,9 +42,18 @@ func (r *runner) run(p *program, text string) Report {
 	r.crew.dismiss()
 	report.Cleanup = r.main.around(StepCleanup, r.main.cleanup)
 	report.Failure = t.readFailure()
-	report.Ran, report.Skipped = int(t.ran.Load()), int(t.skipped.Load())
+	r.count(&report)
 	report.Elapsed = time.Duration(monotonic() - start)
 	return report
+}
+
+// count adds up the steps of all actors, which have been joined.
+func (r *runner) count(report *Report) {
+	report.Ran, report.Skipped = int(r.main.slot.ran), int(r.main.slot.skipped)
+	for _, m := range r.crew.members {
+		report.Ran += int(m.slot.ran)
+		report.Skipped += int(m.slot.skipped)
+	}
 }
 
 // around does work that is no step of the text, visibly for the watcher.
@@ -59,14 +66,12 @@ func (a *actor) around(step int, work func() *Trouble) *Trouble {
 
 // walk goes through the steps in text order. Once a step was wrong, perform skips the rest.
 func (r *runner) walk(p *program) {
-	for i := range p.prog.Steps {
-		s := &p.prog.Steps[i]
-		if s.Actor != "" {
-			r.crew.find(s.Actor).queued++
+	for _, c := range p.calls {
+		if c.actor != "" {
+			r.crew.find(c.actor).queued++
 			continue
 		}
-		c := p.calls[i]
-		if s.Op == "wait" {
+		if c.target != "" {
 			r.release(false)
 			r.wait(c)
 			continue
@@ -88,7 +93,7 @@ func (r *runner) wait(c *call) {
 	r.table.log(r.main.slot, c.index, eventBegin, monotonic(), result{})
 	result := c.run(r.main, c)
 	r.table.log(r.main.slot, c.index, eventEnd, monotonic(), result)
-	r.table.ran.Add(1)
+	r.main.slot.ran++
 }
 
 func waitOp(a *actor, c *call) result {

@@ -23,10 +23,8 @@ type table struct {
 	// arrived counts for ever how often somebody came to the gate; see gate.
 	arrived atomic.Uint32
 	// verdict says how far the first failure of the running program is: see failure.go.
-	verdict atomic.Uint32
-	// ran and skipped count the steps of the running program.
-	ran, skipped atomic.Uint32
-	failureSize  atomic.Uint32
+	verdict     atomic.Uint32
+	failureSize atomic.Uint32
 	// spins is how long to spin at the gate.
 	spins atomic.Uint32
 	// next is the number of the next event.
@@ -43,8 +41,9 @@ type slot struct {
 	// began is the CLOCK_MONOTONIC time in ns at which the latest step began.
 	began    atomic.Int64
 	seq      atomic.Uint64
-	finished atomic.Uint64
 	pid, tid atomic.Int32
+	// ran and skipped count the steps of the running program. Ordered by done.
+	ran, skipped uint32
 	// name holds the actor's name in the running program, three letters at most.
 	name atomic.Uint32
 
@@ -54,20 +53,20 @@ type slot struct {
 	waiting atomic.Uint32
 	// gateAt is the ticket before which the actor passes the gate, gateGoal the count of arrivals that opens it.
 	gateAt, gateGoal atomic.Uint32
-	_                [16]uint32
+	_                [14]uint32
 }
 
-// event is one line of the history. number is written last, so that a reader knows a whole event.
+// event is one line of the history. Its number is 0 while the rest is written.
 type event struct {
 	number atomic.Uint64
-	seq    atomic.Uint64
-	time   atomic.Int64
-	value  atomic.Int64
-	// what packs the step (plus stepBias) and the kind.
-	what atomic.Uint64
+	seq    uint64
+	time   int64
+	value  int64
+	name   uint32
 	// code is a result's code().
-	code atomic.Uint32
-	name atomic.Uint32
+	code uint32
+	step int32
+	kind eventKind
 	_    [2]uint64
 }
 
@@ -92,8 +91,8 @@ func packState(begun uint32, step int, running bool) uint64 {
 	return s
 }
 
-func unpackState(s uint64) (step int, running bool) {
-	return int(uint32(s)>>1) - stepBias, s&1 != 0
+func unpackState(s uint64) (begun uint32, step int, running bool) {
+	return uint32(s >> 32), int(uint32(s)>>1) - stepBias, s&1 != 0
 }
 
 // packName keeps the up to four letters of an actor's name in one word, so that it is stored at once.
@@ -141,17 +140,15 @@ func (t *table) unmap() {
 	_ = unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(t)), int(unsafe.Sizeof(table{}))))
 }
 
-// log adds an event to the history. It is called by any thread of any process; an event costs a few stores.
+// log adds an event to the history. It is called by any thread of any process, twice for every step, so it has no more atomic stores than it
+// needs: the first orders the stores behind it, the last those before it.
 func (t *table) log(s *slot, step int, kind eventKind, now int64, r result) {
 	n := t.next.Add(1)
 	e := &t.events[n%maxEvents]
-	e.number.Store(0)
-	e.seq.Store(s.seq.Load())
-	e.time.Store(now)
-	e.value.Store(r.value)
-	e.code.Store(r.code())
-	e.name.Store(s.name.Load())
-	e.what.Store(uint64(step+stepBias)<<8 | uint64(kind))
+	e.number.Swap(0)
+	e.seq, e.time, e.value = s.seq.Load(), now, r.value
+	e.name, e.code = s.name.Load(), r.code()
+	e.step, e.kind = int32(step), kind
 	e.number.Store(n)
 }
 
