@@ -35,7 +35,7 @@ type Screen struct {
 // CLICOLOR_FORCE and TERM=dumb.
 func NewScreen(out *os.File, colour string) *Screen {
 	tty := term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb"
-	s := &Screen{out: out, live: tty && os.Getenv("CI") == "", colour: tty, began: time.Now(), width: 80}
+	s := &Screen{out: out, live: tty && os.Getenv("CI") == "", colour: tty, began: time.Now(), shown: time.Now(), width: 80}
 	if w, _, err := term.GetSize(int(out.Fd())); err == nil && w > 20 {
 		s.width = w
 	}

@@ -1,0 +1,39 @@
+# make test installs what the tests need and runs them all; make bench prints ratios against peers measured in the same run; make soak runs
+# everything for as long as it takes.
+GO ?= go
+export CGO_ENABLED = 0
+
+.PHONY: build test tools vet bench soak
+
+build:
+	$(GO) build -o faultline .
+
+# What the tests use beside Go. Each test that lacks one skips with the reason; here nothing should.
+TOOLS = e2fsprogs xfsprogs btrfs-progs f2fs-tools gfs2-utils fuse3 libxml2-utils util-linux
+
+tools:
+	@missing=$$(for t in mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.f2fs mkfs.gfs2 fusermount3 xmllint; do command -v $$t >/dev/null || echo $$t; done); \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing what is missing: $$missing"; \
+			apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y $(TOOLS) >/dev/null; \
+		else echo "not installed, tests that need it are skipped:" $$missing; fi; \
+	fi
+
+vet:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+
+# The packages run one after another: many of their tests start workers on both cores. What was skipped stands at the end, with the reason.
+test: tools vet
+	@log=$$(mktemp) && code=$$(mktemp) && { $(GO) test -p 1 -timeout 30m -v ./... 2>&1; echo $$? > $$code; } | tee $$log | grep -v -E '^(=== |    --- PASS|--- PASS|PASS$$)' ; \
+	echo; echo "skipped:"; grep -A1 -E '^ *--- SKIP' $$log | grep -v '^--$$' || echo "  nothing"; \
+	status=$$(cat $$code); rm -f $$log $$code; exit $$status
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./harness/... ./results/... ./generators/... ./targetfs/...
+
+# Everything on every file system that this machine can mount, then the long tests. An hour or so.
+soak: build
+	for t in loop:ext4 loop:xfs loop:btrfs tmpfs: overlay:/tmp; do ./faultline run --target $$t --group auto || exit 1; done
+	FAULTLINE_SOAK=1 $(GO) test -p 1 -timeout 4h ./...
