@@ -2,7 +2,12 @@ package harness_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,7 +18,6 @@ import (
 	"faultline/harness"
 	"faultline/harness/self"
 	"faultline/harness/target"
-	"faultline/results"
 )
 
 func TestMain(m *testing.M) {
@@ -21,22 +25,43 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func open(t *testing.T, spec string) harness.Opener {
-	return func(ctx context.Context) (target.Target, error) { return target.Open(ctx, spec, target.Options{}) }
+// soon is for what happens within a second on an idle machine.
+const soon = time.Minute
+
+func needFuse(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: planted faults ask /proc for the stacks of others")
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skip("needs /dev/fuse: ", err)
+	}
 }
 
 func runner(t *testing.T, spec string, o harness.Options) *harness.Runner {
 	t.Helper()
-	r, err := harness.NewRunner(t.Context(), open(t, spec), o)
+	return runnerIn(t, "", spec, o)
+}
+
+// runnerIn is a Runner whose target keeps its files in temp.
+func runnerIn(t *testing.T, temp, spec string, o harness.Options) *harness.Runner {
+	t.Helper()
+	r, err := harness.NewRunner(t.Context(), opener(temp, spec), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := r.Close(context.Background()); err != nil {
-			t.Log(err)
+			t.Error(err)
 		}
 	})
 	return r
+}
+
+func opener(temp, spec string) harness.Opener {
+	return func(ctx context.Context) (target.Target, error) {
+		return target.Open(ctx, spec, target.Options{Temp: temp})
+	}
 }
 
 // derived is a program from its text, with the model's expectations.
@@ -52,29 +77,82 @@ func derived(t *testing.T, text string) *prog.Prog {
 	return p
 }
 
-const selfRead = `prog test/self-read
-file A = hole*1p + 'b'*1p
-d = open(A, rdwr)
-m = mmap(d, shared, rw, 0, 2p)
-pread(d, m[0:1p], 1p)
-check(m)
-check(A)
-`
-
-func TestPass(t *testing.T) {
-	g := gomega.NewWithT(t)
-	r := runner(t, "dir:"+t.TempDir(), harness.Options{})
-	o := r.Run(t.Context(), derived(t, selfRead))
-	g.Expect(o.Verdict).To(gomega.Equal(results.Pass), o.Message)
+// named is the program under another name.
+func named(t *testing.T, text, name string) *prog.Prog {
+	t.Helper()
+	p := derived(t, text)
+	p.Name = name
+	return p
 }
 
-func TestBlockedRead(t *testing.T) {
-	g := gomega.NewWithT(t)
-	r := runner(t, "planted:block-read", harness.Options{Deadline: time.Second})
-	o := r.Run(t.Context(), derived(t, selfRead))
-	g.Expect(o.Verdict).To(gomega.Equal(results.Hang), o.Message)
-	t.Log(o.Message, o.Signature, o.Step, o.Attempts)
-	for _, e := range o.Evidence {
-		t.Log(e.Name, e.Text)
+func sections(o harness.Outcome) []string {
+	var names []string
+	for _, s := range o.Evidence {
+		names = append(names, s.Name)
 	}
+	return names
+}
+
+// leftovers finds what a Runner left behind when the test has ended.
+type leftovers struct {
+	temp string
+	pids []int
+}
+
+func watchForLeftovers(t *testing.T) *leftovers {
+	t.Helper()
+	l := &leftovers{temp: t.TempDir()}
+	t.Cleanup(func() {
+		g := gomega.NewWithT(t)
+		g.Eventually(func() []int { return slices.DeleteFunc(l.pids, ended) }, soon).Should(gomega.BeEmpty(), "processes left")
+		g.Expect(mountsBelow(t, l.temp)).To(gomega.BeEmpty(), "mounts left")
+		g.Expect(filepath.Glob(l.temp + "/*")).To(gomega.BeEmpty(), "files left")
+	})
+	return l
+}
+
+// see notes the processes that the Runner has right now.
+func (l *leftovers) see(r *harness.Runner) {
+	l.pids = append(l.pids, r.Target().Servers()...)
+	l.pids = append(l.pids, workersIn(r.Target().Dir())...)
+}
+
+// ended reports a process that is gone, or only waits to be reaped.
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "Z") || syscall.Kill(pid, 0) != nil
+}
+
+func mountsBelow(t *testing.T, dir string) []string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, dir+"/") {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// workersIn are the workers whose folder is dir.
+func workersIn(dir string) []int {
+	var found []int
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // a good pattern
+	for _, path := range paths {
+		line, _ := os.ReadFile(path) // a process may be gone by now
+		var pid int
+		if strings.HasPrefix(string(line), "faultline-worker\x00"+dir+"\x00") {
+			fmt.Sscanf(path, "/proc/%d/", &pid)
+			found = append(found, pid)
+		}
+	}
+	return found
 }

@@ -58,6 +58,13 @@ func (p *Pool) lane(ctx context.Context, from *source) error {
 	err = r.Stream(ctx, in, p.Report)
 	cancel()
 	<-feeding
+	for one := range in {
+		from.giveBack(one)
+	}
+	var lost *Lost
+	if errors.As(err, &lost) {
+		from.giveBack(lost.Left...)
+	}
 	closed := r.Close(context.WithoutCancel(ctx))
 	return errors.Join(err, fed, closed)
 }
@@ -81,7 +88,7 @@ func (p *Pool) feed(ctx context.Context, from *source, in chan<- *prog.Prog) err
 			select {
 			case in <- one:
 			case <-ctx.Done():
-				from.giveBack(some[i:])
+				from.giveBack(some[i:]...)
 				return nil
 			}
 		}
@@ -115,7 +122,7 @@ func (s *source) take(n int) []*prog.Prog {
 }
 
 // giveBack is for a lane that ends early.
-func (s *source) giveBack(some []*prog.Prog) {
+func (s *source) giveBack(some ...*prog.Prog) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.back = append(s.back, some...)

@@ -47,12 +47,8 @@ func (r *Runner) wrong(j *job, o *Outcome, f *worker.Failure) {
 	o.Verdict, o.Kind, o.Step = results.Wrong, results.Semantics, f.Step
 	o.Message = fmt.Sprintf("step %d, %s: %s", f.Step+1, who(s), f.Text)
 	o.Signature = s.Op + " " + f.Got.Err
-	switch {
-	case f.Data != nil:
+	if f.Data != nil {
 		o.Kind, o.Signature = results.DataCorruption, s.Op+" data"
-	case f.Got.Err == "SIGBUS" || f.Got.Err == "SIGSEGV":
-		o.Verdict, o.Kind = results.Crash, results.Semantics
-		o.Signature = s.Op + " " + f.Got.Err
 	}
 	o.Signature = strings.TrimSpace(o.Signature)
 }
