@@ -10,11 +10,11 @@ import (
 
 // Check looks from the outside in: what we know, mountinfo, the server, and at last the file system itself.
 func (b *local) Check(ctx context.Context) error {
-	if why := b.ruined(); why != "" {
-		return b.unfit(Died, nil, "%s", why)
+	if ruins := b.ruined(); ruins != nil {
+		return ruins
 	}
 	if b.server != nil {
-		if how, ended := b.server.ended(); ended {
+		if how, ended := b.server.ended(0); ended {
 			return b.unfit(Died, nil, "its server has ended: %s", how)
 		}
 	}
@@ -38,6 +38,8 @@ func (b *local) unfit(cause Cause, err error, format string, args ...any) error 
 func (b *local) explainCheck(err error) error {
 	var remote *remoteError
 	switch {
+	case errors.Is(err, unix.ENOTCONN), errors.Is(err, unix.ECONNABORTED):
+		return b.unfit(Died, err, "its server has ended: %s", b.howServerEnded(err))
 	case errors.Is(err, unix.ENOENT):
 		return b.unfit(Vanished, err, "our folder %s is gone", b.home.Path)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
@@ -49,6 +51,16 @@ func (b *local) explainCheck(err error) error {
 	}
 	b.noteHang(err)
 	return fmt.Errorf("check %s: %w", b.spec, err)
+}
+
+// howServerEnded knows more than the errno if the server was ours. The kernel says that it is gone a moment before we do.
+func (b *local) howServerEnded(err error) string {
+	if b.server != nil {
+		if how, ended := b.server.ended(grace); ended {
+			return how
+		}
+	}
+	return err.Error()
 }
 
 func (b *local) judge(s sight) error {

@@ -137,7 +137,7 @@ func TestCheckSeesADeadServer(t *testing.T) {
 	g := gomega.NewWithT(t)
 	tg := open(t, "planted:none")
 	g.Expect(unix.Kill(tg.Servers()[0], unix.SIGKILL)).To(gomega.Succeed())
-	g.Eventually(func() error { return tg.Check(t.Context()) }, 10*time.Second).ShouldNot(gomega.Succeed())
+	g.Eventually(func() error { return tg.Check(t.Context()) }, 10*time.Second, time.Millisecond).ShouldNot(gomega.Succeed())
 	expectUnfit(t, tg, Died, "its server has ended: signal: killed")
 }
 
@@ -148,8 +148,8 @@ func TestCheckSeesAServerThatEndedByItself(t *testing.T) {
 	g.Expect(os.WriteFile(path, []byte("text"), 0o600)).To(gomega.Succeed())
 	_, err := os.ReadFile(path)
 	g.Expect(err).To(gomega.HaveOccurred())
-	g.Eventually(func() error { return tg.Check(t.Context()) }, 10*time.Second).Should(
-		gomega.MatchError(gomega.MatchRegexp(`^planted:die: its server has ended: exit status \d+`)))
+	// At once: the program that got the error and our own news of the server's end race.
+	expectUnfit(t, tg, Died, `its server has ended: exit status \d+.*`)
 }
 
 func TestAbortFreesAndEndsTheTarget(t *testing.T) {
@@ -169,6 +169,24 @@ func TestAbortFreesAndEndsTheTarget(t *testing.T) {
 	g.Eventually(done, 10*time.Second).Should(gomega.Receive(gomega.HaveOccurred()))
 	expectUnfit(t, tg, Died, "it was aborted")
 	g.Expect(tg.Abort()).To(gomega.Succeed(), "once more does no harm")
+}
+
+// A server that is stopped answers nothing: the first Check finds out, the next ones do not wait again, and Close comes back.
+func TestCheckOfWhatHangs(t *testing.T) {
+	g := gomega.NewWithT(t)
+	temp := t.TempDir()
+	tg, err := Open(t.Context(), "planted:none", Options{Temp: temp, Patience: 3 * time.Second})
+	skipMissing(t, err)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(unix.Kill(tg.Servers()[0], unix.SIGSTOP)).To(gomega.Succeed())
+	err = tg.Check(t.Context())
+	var hung *Hung
+	g.Expect(errors.As(err, &hung)).To(gomega.BeTrue(), "%v", err)
+	g.Expect(err).To(gomega.MatchError(gomega.MatchRegexp(
+		`^check planted:none: check /.*/mnt/work has not come back for 3s: the file system hangs \(in process \d+\)$`)))
+	expectUnfit(t, tg, Hanging, "it hangs")
+	g.Expect(tg.Close(t.Context())).To(gomega.Succeed())
+	expectNothingLeft(t, temp)
 }
 
 // What hangs under our hands is reported, and the child that hangs is left behind until the abort.

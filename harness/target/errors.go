@@ -48,6 +48,7 @@ const (
 	Full     Cause = "full"      // no room for the next program
 	Failing  Cause = "failing"   // operations that must work return errors such as EIO
 	Died     Cause = "died"      // its server has ended, or it was aborted
+	Hanging  Cause = "hanging"   // it did not answer once, and is not asked again
 )
 
 // Unfit is a target on which programs cannot go on.

@@ -31,10 +31,10 @@ type local struct {
 	lacks  map[string]string // need -> reason, beginning with the need
 	server *server           // nil unless a process of ours serves it
 	base   Target            // what it is stacked on, or nil
-	silent bool              // Check must not touch the file system: that would set off a planted fault
+	silent bool              // Check must not make a file: that could set off a planted fault
 
 	mu    sync.Mutex
-	ruins string // why the mount can no longer be trusted or checked: it was aborted, or had to be unmounted lazily
+	ruins *Unfit // why the mount is of no use any more, and fsck cannot look at it; nil if it is
 }
 
 // undo is how one step of Open is taken back.
@@ -71,7 +71,7 @@ func (b *local) Abort() error {
 	if b.server == nil {
 		return fmt.Errorf("%s: %w: %s", b.spec, ErrNothingToAbort, b.whyNoAbort())
 	}
-	b.ruin("it was aborted")
+	b.ruin(Died, "it was aborted")
 	return b.server.abort()
 }
 
@@ -102,11 +102,11 @@ func (b *local) later(what string, do func(ctx context.Context) error) {
 }
 
 // ruin notes the first reason why the mount is of no use any more.
-func (b *local) ruin(why string) {
+func (b *local) ruin(cause Cause, why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ruins == "" {
-		b.ruins = why
+	if b.ruins == nil {
+		b.ruins = &Unfit{Spec: b.spec, Cause: cause, Detail: why}
 	}
 }
 
@@ -114,11 +114,11 @@ func (b *local) ruin(why string) {
 func (b *local) noteHang(err error) {
 	var hung *Hung
 	if errors.As(err, &hung) {
-		b.ruin("it hangs")
+		b.ruin(Hanging, "it hangs")
 	}
 }
 
-func (b *local) ruined() string {
+func (b *local) ruined() *Unfit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ruins
@@ -154,10 +154,10 @@ func (b *local) mountTool(ctx context.Context, after func(ctx context.Context) e
 // unmount unmounts point, and then does after. If the mount is in use, does not come back, or is in ruins, it is unmounted lazily:
 // it disappears from sight at once, and for good when its last user ends.
 func (b *local) unmount(ctx context.Context, after func(ctx context.Context) error) error {
-	if why := b.ruined(); why != "" {
+	if ruins := b.ruined(); ruins != nil {
 		err := b.unmountLazily(ctx)
 		if err == nil && after != nil {
-			err = fmt.Errorf("it was unmounted lazily and not checked: %s", why)
+			err = fmt.Errorf("it was unmounted lazily and not checked: %s", ruins.Detail)
 		}
 		return err
 	}
@@ -176,7 +176,7 @@ func (b *local) unmount(ctx context.Context, after func(ctx context.Context) err
 }
 
 func (b *local) unmountLazily(ctx context.Context) error {
-	b.ruin("it had to be unmounted lazily")
+	b.ruin(Vanished, "it had to be unmounted lazily")
 	_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+b.point()+" lazily", "unmount", unmountArgs{b.point(), true})
 	return err
 }
@@ -244,8 +244,8 @@ func (b *local) setLack(need, reason string) {
 // laterRemove has a folder of ours deleted by Close.
 func (b *local) laterRemove(h home) {
 	b.later("remove "+h.Path, func(ctx context.Context) error {
-		if h == b.home && b.ruined() != "" {
-			return fmt.Errorf("it is left behind: %s", b.ruined())
+		if ruins := b.ruined(); ruins != nil && h == b.home {
+			return fmt.Errorf("it is left behind: %s", ruins.Detail)
 		}
 		_, err := ask[none](context.WithoutCancel(ctx), b.hands, "remove "+h.Path, "remove", h)
 		return err

@@ -61,7 +61,7 @@ func plantedMain(args []string) int {
 }
 
 // openPlanted serves the fault from a child. Nothing reads or writes on the mount before the programs do: the folder for them
-// carries no sentinel (nothing is ever deleted from this mount, it just ends), Check looks at the mount and the server only, and the
+// carries no sentinel (nothing is ever deleted from this mount, it just ends), Check does no more than a statfs, and the
 // probes are done on an instance without a fault.
 func openPlanted(ctx context.Context, b *local, arg string) error {
 	fault, err := planted.Parse(arg)

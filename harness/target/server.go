@@ -75,9 +75,9 @@ func (s *server) follow(ready io.Reader, mounted chan<- bool) {
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-// ended reports how the server ended, if it has.
-func (s *server) ended() (how string, ended bool) {
-	if !waitFor(s.exited, 0) {
+// ended reports how the server ended, if it has or does within the time.
+func (s *server) ended(within time.Duration) (how string, ended bool) {
+	if !waitFor(s.exited, within) {
 		return "", false
 	}
 	how = s.cmd.ProcessState.String()

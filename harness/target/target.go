@@ -28,7 +28,8 @@ type Target interface {
 	Mount() Facts
 
 	// Check says whether programs can go on: still mounted, not gone read-only, room left, server alive. It touches the
-	// file system, from a child and with a deadline. The error is an *Unfit, or a *Hung if the file system does not answer.
+	// file system, from a child and with a deadline, and takes some tenths of a millisecond. The error is an *Unfit, or a *Hung if
+	// the file system does not answer.
 	Check(ctx context.Context) error
 
 	// Servers are the processes that serve the file system, for a watcher to look at. Mostly there are none.

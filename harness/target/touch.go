@@ -109,7 +109,7 @@ func mountOf(f *os.File) (mountinfo, error) {
 type lookArgs struct {
 	Home  home
 	Mount mountinfo
-	Quiet bool // look at the mount only
+	Quiet bool // no more than a statfs: that sets off no planted fault
 }
 
 // sight is what look saw.
@@ -131,13 +131,22 @@ func look(a lookArgs) (sight, error) {
 	var s sight
 	s.Mount, s.Mounted = mountWithID(mounts, a.Mount.ID)
 	s.Mounted = s.Mounted && s.Mount.Number == a.Mount.Number && s.Mount.Point == a.Mount.Point
-	if !s.Mounted || s.Mount.readOnly() != "" || a.Quiet {
+	if !s.Mounted || s.Mount.readOnly() != "" {
 		return s, nil
 	}
-	err = s.lookInside(a.Home)
+	var fs unix.Statfs_t
+	if err := unix.Statfs(a.Home.Path, &fs); err != nil {
+		return s, &os.PathError{Op: "statfs", Path: a.Home.Path, Err: err}
+	}
+	s.Free, s.Total = fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)
+	s.Inodes = fs.Files == 0 || fs.Ffree > 0
+	if !a.Quiet {
+		err = s.lookInside(a.Home)
+	}
 	return s, err
 }
 
+// lookInside sees whether our folder is the one that we made, and makes and removes a file in it.
 func (s *sight) lookInside(h home) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(h.Path, &st); err != nil {
@@ -147,12 +156,6 @@ func (s *sight) lookInside(h home) error {
 	if !s.SameHome {
 		return nil
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(h.Path, &fs); err != nil {
-		return &os.PathError{Op: "statfs", Path: h.Path, Err: err}
-	}
-	s.Free, s.Total = fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)
-	s.Inodes = fs.Files == 0 || fs.Ffree > 0
 	alive := filepath.Join(h.Path, ".alive")
 	fd, err := unix.Open(alive, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
