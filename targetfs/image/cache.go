@@ -3,10 +3,12 @@ package image
 import (
 	"container/list"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"faultline/targetfs/disk"
+	"faultline/targetfs/journal"
 )
 
 // cache keeps the most recently used clean metadata blocks. What it returns is shared and must not be changed.
@@ -96,9 +98,9 @@ func (im *Image) checkAddr(addr uint64) error {
 	return nil
 }
 
-// flush writes what was committed to the device and makes it durable. Blocks freed until now may be used again.
+// flush makes what was committed durable: first in the journal, then in place. Blocks freed until now may be used again.
 func (im *Image) flush() error {
-	if err := im.writeInPlace(); err != nil {
+	if err := im.writeDirty(); err != nil {
 		// What is on the device now nobody knows.
 		im.withdrawn = err
 		return err
@@ -111,19 +113,39 @@ func (im *Image) flush() error {
 	return nil
 }
 
-func (im *Image) writeInPlace() error {
-	addrs := make([]uint64, 0, len(im.dirty))
-	for addr := range im.dirty {
-		addrs = append(addrs, addr)
-	}
-	slices.Sort(addrs)
-	for _, addr := range addrs {
-		if _, err := im.dev.WriteAt(im.dirty[addr].data, im.offset(addr)); err != nil {
-			return fmt.Errorf("write block %d: %w", addr, err)
+func (im *Image) writeDirty() error {
+	addrs := slices.Sorted(maps.Keys(im.dirty))
+	if im.log == nil || len(addrs) == 0 {
+		if err := im.writeInPlace(addrs); err != nil {
+			return err
 		}
+		return im.dev.Sync()
 	}
-	if err := im.dev.Sync(); err != nil {
-		return fmt.Errorf("sync the device: %w", err)
+	record := journal.Record{Blocks: make([]journal.Block, len(addrs))}
+	for i, addr := range addrs {
+		b := im.dirty[addr]
+		record.Blocks[i] = journal.Block{Addr: addr, Data: b.data, Jdata: b.jdata}
+	}
+	im.logged = true
+	if err := im.log.Commit(record); err != nil {
+		return err
+	}
+	return im.writeInPlace(addrs)
+}
+
+// writeInPlace writes dirty blocks to their places, adjacent ones at once.
+func (im *Image) writeInPlace(addrs []uint64) error {
+	var buf []byte
+	for i, addr := range addrs {
+		buf = append(buf, im.dirty[addr].data...)
+		if i+1 < len(addrs) && addrs[i+1] == addr+1 && len(buf) < chunk {
+			continue
+		}
+		first := addr + 1 - uint64(len(buf)>>im.bs.Shift())
+		if _, err := im.dev.WriteAt(buf, im.offset(first)); err != nil {
+			return fmt.Errorf("write blocks %d to %d: %w", first, addr, err)
+		}
+		buf = buf[:0]
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"faultline/targetfs/disk"
+	"faultline/targetfs/journal"
 )
 
 func isNotExist(err error) bool {
@@ -32,8 +33,8 @@ func (c *checker) checkSystem() {
 	if len(journals) == 0 {
 		c.say(jindex, "no journal")
 	}
-	for _, addr := range journals {
-		c.checkJournal(addr)
+	for i, addr := range journals {
+		c.checkJournal(addr, i)
 	}
 	c.perNodeFiles(perNode, "inum_range", len(journals), disk.InumRangeSize)
 	c.perNodeFiles(perNode, "statfs_change", len(journals), disk.StatfsChangeSize)
@@ -76,26 +77,16 @@ func (c *checker) perNodeFiles(dir uint64, name string, nodes int, size uint64) 
 	return addrs
 }
 
-// checkJournal checks size and holes; the kernel refuses to mount with either wrong.
-func (c *checker) checkJournal(addr uint64) {
+// checkJournal checks size and holes, with either of which wrong a mount fails, and that there is nothing to replay.
+func (c *checker) checkJournal(addr uint64, id int) {
 	c.systemInode(addr)
-	di, err := c.tx.dinode(addr)
+	f, err := c.tx.journalFile(addr, uint32(id))
 	if c.failed(err) {
 		return
 	}
-	if di.Size < minJournalBytes || di.Size > maxJournalBytes || di.Size%uint64(c.im.bs) != 0 {
-		c.say(addr, "journal of %d bytes", di.Size)
-	}
-	for lblk, end := uint64(0), di.Size>>c.im.bs.Shift(); lblk < end; {
-		r, err := c.tx.extent(&di, lblk, end-lblk)
-		if c.failed(err) {
-			return
-		}
-		if r.addr == 0 {
-			c.say(addr, "journal with a hole at block %d", lblk)
-			return
-		}
-		lblk += r.n
+	head, err := journal.Head(c.im.dev, f)
+	if !c.failed(err) && !journal.Clean(head) {
+		c.say(addr, "journal %d is dirty", id)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"faultline/targetfs/disk"
+	"faultline/targetfs/journal"
 )
 
 // Device holds an image. *os.File is one.
@@ -42,6 +43,8 @@ type Image struct {
 	groups    []*group            // by address
 	maxDirty  int                 // blocks that dirty may have before a flush; also the aim of a large transaction
 	withdrawn error               // the inconsistency that stopped all writing
+	log       *journal.Log        // nil while mkfs makes the image: then changes go straight to their places
+	logged    bool                // the journal is dirty
 
 	statfs uint64 // dinode of the statfs file, 0 while mkfs has not made it
 }
@@ -52,8 +55,8 @@ type block struct {
 	jdata bool // no metadata header: the journal must escape it
 }
 
-// Open opens the image of size bytes on dev, checks its system files, and reclaims inodes that were unlinked and open when
-// the file system was last used.
+// Open opens the image of size bytes on dev: it replays dirty journals, checks the system files, and reclaims inodes that
+// were unlinked and open when the file system was last used. Opening an image that is clean writes nothing.
 func Open(dev Device, size int64, opts Options) (*Image, error) {
 	im, err := open(dev, size, opts)
 	if err != nil {
@@ -71,8 +74,16 @@ func open(dev Device, size int64, opts Options) (*Image, error) {
 		return nil, err
 	}
 	im := newImage(dev, sb, size, opts)
+	if err := im.recoverJournals(); err != nil {
+		return nil, err
+	}
 	if err := im.loadGroups(); err != nil {
 		return nil, err
+	}
+	if !im.readOnly {
+		if err := im.openLog(); err != nil {
+			return nil, err
+		}
 	}
 	if err := im.loadStatfs(); err != nil {
 		return nil, err
@@ -94,8 +105,7 @@ func newImage(dev Device, sb disk.Superblock, size int64, opts Options) *Image {
 	return &Image{
 		dev: dev, bs: sb.Bsize, blocks: uint64(size) / uint64(sb.Bsize), sb: sb, readOnly: opts.ReadOnly, now: opts.Now,
 		cache: newCache(opts.CacheBytes / int(sb.Bsize)), dirty: map[uint64]block{}, held: map[uint64]struct{}{},
-		// A quarter of the smallest journal: a flush must fit into it with room to spare.
-		maxDirty: minJournalBytes / int(sb.Bsize) / 4,
+		maxDirty: maxFlush,
 	}
 }
 
@@ -183,12 +193,22 @@ func (im *Image) Sync() error {
 	return im.flush()
 }
 
-// Close makes everything durable. The device stays open. A withdrawn image is left as it is.
+// Close makes everything durable and the journal clean. The device stays open. A withdrawn image is left as it is,
+// for the next Open to recover.
 func (im *Image) Close() error {
 	if im.Withdrawn() != nil {
 		return nil
 	}
 	if err := im.Sync(); err != nil {
+		return fmt.Errorf("close GFS2 image: %w", err)
+	}
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if !im.logged {
+		return nil
+	}
+	im.logged = false
+	if err := im.log.Close(); err != nil {
 		return fmt.Errorf("close GFS2 image: %w", err)
 	}
 	return nil

@@ -140,7 +140,7 @@ func TestCrashAnywhere(t *testing.T) {
 	m.ops = nil
 	states := [][]byte{bytes.Clone(m.data[:60*bs])}
 	committed := []int{0} // number of operations after which state i is durable
-	for gen := 1; gen <= 40; gen++ {
+	for gen := 1; gen <= 25; gen++ {
 		r := randomRecord(rnd, gen)
 		if err := l.Commit(r); err != nil {
 			t.Fatal(err)
