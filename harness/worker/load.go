@@ -53,10 +53,12 @@ type program struct {
 	roots      [2]root
 	elsewhere  map[string]bool
 	calls      []*call
-	iovecs     pool[unix.Iovec]
-	pieces     pool[call]
-	used       pool[*object]
-	paths      pool[byte]
+	// actors are the names of the other actors, in the order of their first steps.
+	actors []string
+	iovecs pool[unix.Iovec]
+	pieces pool[call]
+	used   pool[*object]
+	paths  pool[byte]
 }
 
 func newProgram(region uintptr) *program {
