@@ -1,0 +1,98 @@
+package cli_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"faultline/harness/cli"
+	"faultline/harness/self"
+)
+
+func init() {
+	self.Register("faultline", cli.Main)
+}
+
+// elsewhere are README commands that are the tests themselves, or start them.
+var elsewhere = map[string]string{
+	"make test": "this is it",
+}
+
+// Every command in the README's console blocks runs, in the order they stand there, in the project's folder.
+func TestReadmeCommands(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := consoleCommands(string(text))
+	if len(commands) < 10 {
+		t.Fatalf("found %d commands in the README, wanted its console blocks", len(commands))
+	}
+	bin := faultlineOnPath(t)
+	for _, command := range commands {
+		t.Run(command, func(t *testing.T) {
+			if why := elsewhere[command]; why != "" {
+				t.Log(why)
+				return
+			}
+			if strings.Contains(command, "loop:") && os.Getuid() != 0 {
+				t.Skip("loop devices need root")
+			}
+			g := gomega.NewWithT(t)
+			out := t.TempDir()
+			line := command
+			if strings.Contains(command, "faultline run") || strings.Contains(command, "go run . run") {
+				line += " --results " + out + "/results"
+			}
+			cmd := exec.Command("sh", "-c", line)
+			cmd.Dir = "../.."
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+			cmd.WaitDelay = time.Minute
+			said, err := cmd.CombinedOutput()
+			g.Expect(err).NotTo(gomega.HaveOccurred(), string(said))
+			g.Expect(said).NotTo(gomega.BeEmpty())
+		})
+	}
+}
+
+// consoleCommands are the lines behind "$ " of the console blocks.
+func consoleCommands(readme string) []string {
+	var commands []string
+	inside := false
+	for _, line := range strings.Split(readme, "\n") {
+		switch {
+		case line == "```console":
+			inside = true
+		case strings.HasPrefix(line, "```"):
+			inside = false
+		case inside && strings.HasPrefix(line, "$ "):
+			commands = append(commands, strings.TrimPrefix(line, "$ "))
+		}
+	}
+	return commands
+}
+
+// faultlineOnPath makes a folder with a command faultline that is this test binary in that role.
+func faultlineOnPath(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := self.Command("faultline").Env
+	script := "#!/bin/sh\n" + role[len(role)-1] + " exec " + exe + " \"$@\"\n"
+	if err := os.WriteFile(dir+"/faultline", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestMain(m *testing.M) {
+	self.Dispatch()
+	os.Exit(m.Run())
+}
