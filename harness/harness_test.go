@@ -106,7 +106,7 @@ func watchForLeftovers(t *testing.T) *leftovers {
 		g := gomega.NewWithT(t)
 		g.Eventually(func() []int { return slices.DeleteFunc(l.pids, ended) }, soon).Should(gomega.BeEmpty(), "processes left")
 		g.Expect(mountsBelow(t, l.temp)).To(gomega.BeEmpty(), "mounts left")
-		g.Expect(filepath.Glob(l.temp + "/*")).To(gomega.BeEmpty(), "files left")
+		g.Expect(filepath.Glob(l.temp+"/*")).To(gomega.BeEmpty(), "files left")
 	})
 	return l
 }
