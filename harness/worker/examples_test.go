@@ -3,10 +3,10 @@ package worker_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
 	"faultline/harness/worker"
@@ -25,18 +25,45 @@ func places(t *testing.T) map[string]string {
 	return dirs
 }
 
-// lacks says which of the program's needs the directory does not meet, by asking for the errors of calls that are not there.
-func lacks(p *prog.Prog, dir string) string {
-	onTmpfs := strings.HasPrefix(dir, "/dev/shm")
+// lacks says which of the program's needs the directory does not meet, by asking its file system.
+func lacks(t *testing.T, p *prog.Prog, dir string) string {
+	t.Helper()
+	f, err := os.CreateTemp(dir, "probe-")
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	defer os.Remove(f.Name())
+	defer f.Close()
+	_, err = f.Write(make([]byte, 4*os.Getpagesize()))
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
 	for _, need := range prog.Requires(p) {
-		switch {
-		case need == "drop-caches" && os.Geteuid() != 0:
-			return "drop_caches needs root"
-		case onTmpfs && (need == "collapse" || need == "insert" || need == "nowait"):
-			return "tmpfs has no " + need
+		if err := probe(int(f.Fd()), need); err != nil {
+			return need + ": " + err.Error()
 		}
 	}
 	return ""
+}
+
+func probe(fd int, need string) error {
+	page := int64(os.Getpagesize())
+	modes := map[string]uint32{
+		"unwritten": 0, "punch": unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE, "zero-range": unix.FALLOC_FL_ZERO_RANGE,
+		"collapse": unix.FALLOC_FL_COLLAPSE_RANGE, "insert": unix.FALLOC_FL_INSERT_RANGE,
+	}
+	if mode, known := modes[need]; known {
+		return unix.Fallocate(fd, mode, page, page)
+	}
+	one := [][]byte{make([]byte, 1)}
+	switch need {
+	case "nowait":
+		if _, err := unix.Preadv2(fd, one, 0, unix.RWF_NOWAIT); err != unix.EAGAIN {
+			return err
+		}
+	case "sync-flag":
+		_, err := unix.Pwritev2(fd, one, 0, unix.RWF_DSYNC)
+		return err
+	case "drop-caches":
+		return unix.Access("/proc/sys/vm/drop_caches", unix.W_OK)
+	}
+	return nil
 }
 
 // TestExamples runs the example of every operation. They hold on any file system of Linux.
@@ -71,7 +98,7 @@ func example(t *testing.T, w *worker.Proc, seq uint64, op, dir string) {
 		}
 	}
 	g.Expect(uses(p, op)).To(gomega.BeTrue())
-	if lack := lacks(p, dir); lack != "" {
+	if lack := lacks(t, p, dir); lack != "" {
 		t.Skip(lack)
 	}
 	r := run(t, w, seq, string(text))

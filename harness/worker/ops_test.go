@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
 )
@@ -84,4 +85,13 @@ func TestReportsAreDecodedAsTheyWereEncoded(t *testing.T) {
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		g.Expect(got).To(gomega.Equal(want))
 	}
+}
+
+// EOPNOTSUPP and ENOTSUP are one number; programs use the name of the manual pages.
+func TestErrnoNames(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for errno, want := range map[unix.Errno]string{unix.ENOTSUP: "EOPNOTSUPP", unix.EWOULDBLOCK: "EAGAIN", unix.EFAULT: "EFAULT", 4000: "errno 4000"} {
+		g.Expect(result{errno: errno}.public()).To(gomega.Equal(prog.Result{Err: want}))
+	}
+	g.Expect(result{signal: unix.SIGBUS}.public()).To(gomega.Equal(prog.Result{Err: "SIGBUS"}))
 }

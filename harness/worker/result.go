@@ -46,7 +46,11 @@ func codeName(code uint32) string {
 	return errnoName(unix.Errno(code))
 }
 
+// errnoName is the name in the manual pages.
 func errnoName(e unix.Errno) string {
+	if e == unix.EOPNOTSUPP {
+		return "EOPNOTSUPP" // ErrnoName knows the other name of the same number
+	}
 	if name := unix.ErrnoName(e); name != "" {
 		return name
 	}
