@@ -76,6 +76,9 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 	if direct && t.sure < t.n {
 		lo = 0
 	}
+	if direct && i.cutShort && c.off+sp.n > i.minSize() {
+		m.prog.Need("clean-short-write")
+	}
 	if direct && hi > 0 && (m.sec != nil || m.overlap(sp.shared(), c.fd.ino, c.off, c.off+sp.n)) {
 		// A block that a store through a mapping has just reserved cannot be read directly (iomap_dio_iter, IOMAP_DELALLOC).
 		want, lo = append(want, prog.Fails("EIO")), 0
@@ -162,6 +165,7 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	if c.fd.direct && sp.sure < sp.n && (sp.align < m.page || c.off%m.page != 0) {
 		m.prog.Need("sub-block-efault")
 	}
+	i.cutShort = i.cutShort || !c.fd.direct && sp.sure < sp.n
 	want, sure, can := m.writeResults(&c, sp)
 	if can > 0 {
 		// What is stored behind the end of the file can still be the source of the write that zeroes it.

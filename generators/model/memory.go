@@ -174,7 +174,8 @@ func (m *model) copyOnWrite(sp *span) {
 		if p.a.ino == nil || p.a.shared {
 			continue
 		}
-		if pg := &p.a.pages[p.pg]; pg.own == nil {
+		// A copy that may be gone may be made anew, of what the file holds now.
+		if pg := &p.a.pages[p.pg]; pg.own == nil || pg.perhaps {
 			pg.own, pg.perhaps = m.readPage(p.a, p.pg), true
 		}
 	}

@@ -35,6 +35,8 @@ type inode struct {
 	// collided says that a direct write may have met a page of the file that was in use: the next fsync may then return EIO
 	// (dio_warn_stale_pagecache).
 	collided bool
+	// cutShort says that a buffered write ended at a bad byte of its buffer.
+	cutShort bool
 }
 
 // descriptor is an open file.

@@ -81,6 +81,13 @@ var promises = []promise{
 		why:    "since 6.15 a write that fails with EFAULT behind the end of the file makes it grow up to its offset",
 		source: "mm/filemap.c: generic_perform_write calls write_end with 0 bytes, which sets i_size (665575cff098 moved the fault-in behind the copy); seen on 6.18"},
 
+	{need: "clean-short-write", types: []string{"xfs", "btrfs", "tmpfs", "fuse", "gfs2", "f2fs"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "xfs, btrfs, tmpfs and fuse seen on 6.18"},
+	{need: "clean-short-write", types: []string{"ext4", "ext3", "ext2"},
+		why:    "after a write that ended short in a bad buffer a direct read that reaches behind the end of the file fails with EIO",
+		source: "a delayed allocation is left behind without a page, and iomap_dio_iter refuses IOMAP_DELALLOC; seen on 6.18"},
+
 	{need: "sub-block-efault", types: []string{"ext4", "ext3", "ext2", "btrfs", "f2fs", "tmpfs", "fuse", "gfs2"}, from: version{5, 10},
 		why:    "kernels before 5.10 were not looked at",
 		source: "ext4, btrfs, tmpfs and fuse seen on 6.18"},
