@@ -124,6 +124,9 @@ type handsChild struct {
 // operation failed, or ctx's. After a Hung or a cancelled order the child is killed and left behind.
 func ask[R any](ctx context.Context, h *hands, what, op string, args any) (R, error) {
 	var result R
+	if ctx.Err() != nil {
+		return result, fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	raw, err := json.Marshal(args)
@@ -154,19 +157,34 @@ func (h *hands) exchange(ctx context.Context, what string, o order) (report, err
 	}
 	patience := time.NewTimer(h.patience)
 	defer patience.Stop()
+	var err error
 	select {
 	case answer, ok := <-child.answers:
 		if ok {
 			return answer, nil
 		}
-		h.lose()
-		return report{}, fmt.Errorf("%s: the process that touches the file system died: %s", what, lastLine(child.stderr.String()))
+		err = fmt.Errorf("%s: the process that touches the file system died: %s", what, lastLine(child.stderr.String()))
 	case <-patience.C:
-		h.lose()
-		return report{}, &Hung{What: what, For: h.patience, PID: child.cmd.Process.Pid}
+		err = &Hung{What: what, For: h.patience, PID: child.cmd.Process.Pid}
 	case <-ctx.Done():
-		h.lose()
-		return report{}, fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		// It has begun and mostly ends in no time: then what it has made is known, and can be put back.
+		if answer, ok := child.lateAnswer(); ok {
+			return answer, nil
+		}
+		err = fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+	h.lose()
+	return report{}, err
+}
+
+func (c *handsChild) lateAnswer() (report, bool) {
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case answer, ok := <-c.answers:
+		return answer, ok
+	case <-timer.C:
+		return report{}, false
 	}
 }
 

@@ -74,10 +74,41 @@ func TestHandsThatHangAreLeftBehind(t *testing.T) {
 	g.Expect(err).To(gomega.MatchError(gomega.MatchRegexp("^read " + fifo + ` has not come back for 200ms: the file system hangs \(in process \d+\)$`)))
 	g.Expect(time.Since(began)).To(gomega.BeNumerically(">=", 200*time.Millisecond))
 
+	g.Expect(h.child).To(gomega.BeNil())
+}
+
+func TestOrdersEndWithTheirContext(t *testing.T) {
+	g := gomega.NewWithT(t)
+	h := newHands(t, time.Minute)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	g.Expect(unix.Mkfifo(fifo, 0o600)).To(gomega.Succeed())
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("enough"))
-	_, err = ask[none](ctx, h, "read "+fifo, "read", fifo)
+	time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("enough")) })
+	_, err := ask[none](ctx, h, "read "+fifo, "read", fifo)
 	g.Expect(err).To(gomega.MatchError("read " + fifo + ": enough"))
+	_, err = ask[none](ctx, h, "read "+fifo, "read", fifo)
+	g.Expect(err).To(gomega.MatchError("read "+fifo+": enough"), "not even begun")
+	g.Expect(h.child).To(gomega.BeNil())
+}
+
+// An order that had begun is heard to its end, so that what it made can be removed.
+func TestALateAnswerIsHeard(t *testing.T) {
+	g := gomega.NewWithT(t)
+	h := newHands(t, time.Minute)
+	_, err := ask[swept](t.Context(), h, "start", "sweep", t.TempDir()) // the child is there
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	owner, err := us()
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	for i := range 20 {
+		base := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i)*50*time.Microsecond, cancel)
+		m, err := ask[made](ctx, h, "make a folder", "make", makeArgs{Base: base, Owner: owner})
+		if err == nil {
+			g.Expect(removeOurs(m.Home)).To(gomega.Succeed())
+		}
+		g.Expect(os.ReadDir(base)).To(gomega.BeEmpty())
+	}
 }
 
 func init() {

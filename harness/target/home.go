@@ -40,7 +40,8 @@ func makeHome(base string, o owner) (home, error) {
 	return h, nil
 }
 
-// openHome finds the folder at path if it is ours, whoever made it.
+// openHome finds the folder at path if it is ours, whichever run made it. A folder of another user is not: anybody can write a
+// sentinel in /tmp.
 func openHome(path string) (home, error) {
 	dir, err := openDir(unix.AT_FDCWD, path)
 	if err != nil {
@@ -54,6 +55,9 @@ func openHome(path string) (home, error) {
 	st, err := statFile(dir)
 	if err != nil {
 		return home{}, err
+	}
+	if int(st.Uid) != os.Geteuid() {
+		return home{}, fmt.Errorf("%s belongs to user %d", path, st.Uid)
 	}
 	return home{Path: path, Mark: m, Dev: st.Dev, Ino: st.Ino}, nil
 }

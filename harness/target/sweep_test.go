@@ -130,6 +130,22 @@ func TestSweepLeavesTheRest(t *testing.T) {
 	}
 }
 
+func TestSweepLeavesWhatAnotherUserMade(t *testing.T) {
+	g := gomega.NewWithT(t)
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	base := t.TempDir()
+	dead, err := us()
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	dead.PID = 1 << 30
+	h, err := makeHome(base, dead)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(os.Chown(h.Path, 65534, 65534)).To(gomega.Succeed())
+	g.Expect(Sweep(t.Context(), base)).To(gomega.BeEmpty())
+	g.Expect(h.Path).To(gomega.BeADirectory())
+}
+
 func TestSweepSaysWhatItCannotDo(t *testing.T) {
 	g := gomega.NewWithT(t)
 	_, err := Sweep(t.Context(), "/no/such")
