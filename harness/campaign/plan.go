@@ -85,7 +85,7 @@ func (p *Plan) keep(name string) bool {
 	}
 	of, _, _ := strings.Cut(name, "/")
 	for _, g := range p.sel.Groups {
-		if g == of || generators.Find(g) == nil {
+		if g == of || generators.Find(g) == nil && g != "regress" {
 			return true
 		}
 	}

@@ -39,13 +39,17 @@ type Recorder struct {
 	mu      sync.Mutex
 	summary *results.Summary
 	started map[results.ID]bool
+	checks  map[results.ID]int // outcomes that are of no program, which may come again
 	lost    []string
 	err     error
 }
 
 // NewRecorder opens the files. An error is one a user can mend: a folder that cannot be written, a run that is still going on.
 func NewRecorder(rec Record, header results.Header) (*Recorder, error) {
-	r := &Recorder{dir: rec.Dir, screen: rec.Screen, summary: results.NewSummary(header.Planned), started: map[results.ID]bool{}, done: results.NewSet()}
+	r := &Recorder{
+		dir: rec.Dir, screen: rec.Screen, summary: results.NewSummary(header.Planned), done: results.NewSet(),
+		started: map[results.ID]bool{}, checks: map[results.ID]int{},
+	}
 	if err := os.MkdirAll(rec.Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the results folder: %w", err)
 	}
@@ -83,13 +87,13 @@ func JournalPath(dir string) string { return filepath.Join(dir, "journal.jsonl")
 // replay takes in what an earlier part of the run has written. Cases that were running when the machine died are not run again: one of them
 // may have killed it.
 func (r *Recorder) replay(path string, open []results.ID) error {
-	var began time.Time
+	var started time.Time
 	for record, err := range results.Read(path) {
 		switch {
 		case err != nil:
 			return fmt.Errorf("resume: %w", err)
-		case record.Header != nil && began.IsZero():
-			began = record.Header.Start
+		case record.Start != nil:
+			started = record.Start.Time
 		case record.End != nil:
 			r.summary.Add(*record.End)
 			if err := r.junit.Add(*record.End); err != nil {
@@ -97,7 +101,8 @@ func (r *Recorder) replay(path string, open []results.ID) error {
 			}
 		}
 	}
-	if !rebootedSince(began) {
+	r.screen.Resumed(r.summary.Totals().Judged())
+	if len(open) == 0 || !rebootedSince(started) {
 		return nil
 	}
 	names := make([]string, len(open))
@@ -165,6 +170,8 @@ func (r *Recorder) Outcome(suite, class, spec string, o harness.Outcome) {
 	}
 	if o.Prog != nil {
 		c.Labels = family.Labels(o.Prog)
+	} else {
+		c.Name = r.again(c.ID)
 	}
 	if len(o.Attempts) > 0 {
 		c.Attempts, c.Failures = 1+len(o.Attempts), o.Failures()
@@ -173,6 +180,16 @@ func (r *Recorder) Outcome(suite, class, spec string, o harness.Outcome) {
 		r.bundle(&c, spec, o)
 	}
 	_ = r.fail(r.add(c)) // told by Err
+}
+
+// again is the name of an outcome that is of no program: an ID stands for one verdict, and a target may be checked more than once.
+func (r *Recorder) again(id results.ID) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.checks[id]++; r.checks[id] > 1 {
+		return fmt.Sprintf("%s/again-%d", id.Name, r.checks[id])
+	}
+	return id.Name
 }
 
 // bundle writes everything there is about a failure into a folder of its own.
@@ -242,6 +259,7 @@ func (r *Recorder) add(c results.Case) error {
 
 // Lost notes why a target's remaining programs have no verdict.
 func (r *Recorder) Lost(reason string) {
+	r.screen.Println("LOST " + reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lost = append(r.lost, reason)
@@ -265,7 +283,7 @@ func (r *Recorder) Finish(signal syscall.Signal) (code int, err error) {
 	default:
 		missing.Reason = "the run ended early"
 	}
-	if totals.Missing() > 0 || signal != 0 {
+	if totals.Missing() > 0 || len(missing.IDs) > 0 || signal != 0 {
 		err = errors.Join(r.junit.Finish(missing), r.journal.Close())
 	} else {
 		err = errors.Join(r.junit.Finish(results.Missing{}), r.journal.Finish(totals), r.journal.Close())

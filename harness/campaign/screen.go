@@ -18,10 +18,9 @@ import (
 type Screen struct {
 	// Verbose prints a line for every case.
 	Verbose bool
-	// Bundles is the folder of failures, for the lines that name one.
-	out    io.Writer
-	live   bool
-	colour bool
+	out     io.Writer
+	live    bool
+	colour  bool
 
 	mu     sync.Mutex
 	began  time.Time

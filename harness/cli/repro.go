@@ -56,8 +56,11 @@ func (f *reproFlags) run(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
-	if f.times < 1 {
+	switch {
+	case f.times < 1:
 		return usage("--times %d: wanted at least 1", f.times)
+	case f.timeout < shortestTimeout:
+		return usage("--timeout %v: wanted at least %v", f.timeout, shortestTimeout)
 	}
 	if f.derive {
 		if err := model.Derive(p, int64(os.Getpagesize())); err != nil {
@@ -67,7 +70,7 @@ func (f *reproFlags) run(ctx context.Context, what string) error {
 	if f.target == "" {
 		f.target = "dir:" + os.TempDir()
 	}
-	_, hard, signalled := interrupts(ctx)
+	soft, hard, signalled := interrupts(ctx)
 	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, f.target, target.Options{}) }
 	r, err := harness.NewRunner(hard, open, harness.Options{Deadline: f.timeout, Repeats: -1})
 	if err != nil {
@@ -76,7 +79,7 @@ func (f *reproFlags) run(ctx context.Context, what string) error {
 	var totals results.Totals
 	totals.Planned = f.times
 	var last harness.Outcome
-	for n := 0; n < f.times && hard.Err() == nil; n++ {
+	for n := 0; n < f.times && soft.Err() == nil; n++ {
 		o := r.Run(hard, p)
 		totals.Add(results.Case{Verdict: o.Verdict})
 		if n == 0 || o.Verdict.Bad() {
@@ -88,7 +91,7 @@ func (f *reproFlags) run(ctx context.Context, what string) error {
 	}
 	if err := r.Close(context.WithoutCancel(hard)); err != nil {
 		fmt.Fprintln(os.Stderr, "faultline: "+err.Error())
-		totals.Broken++
+		totals.Add(results.Case{Verdict: closingVerdict(err)})
 	}
 	if signal := signalled(); signal != 0 {
 		return exit{128 + int(signal), "interrupted"}
@@ -98,6 +101,15 @@ func (f *reproFlags) run(ctx context.Context, what string) error {
 		totals.Planned = 1
 	}
 	return exit{code: results.ExitCode(totals, 0)}
+}
+
+// closingVerdict is what the end of a target says: damage that a checker found is the file system's, all else is ours.
+func closingVerdict(err error) results.Verdict {
+	var damage *target.CheckError
+	if errors.As(err, &damage) {
+		return results.Wrong
+	}
+	return results.Broken
 }
 
 // tell prints the program, the evidence and, last, the verdict in words.

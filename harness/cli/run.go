@@ -69,6 +69,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.colour, "color", "auto", "auto, always or never")
 }
 
+// shortestTimeout is the least that --timeout may be: on a busy machine an innocent step takes longer.
+const shortestTimeout = 100 * time.Millisecond
+
 // choosing are the flags that say which cases a run has.
 var choosing = []string{"target", "group", "exclude", "filter", "seed", "suite"}
 
@@ -107,10 +110,18 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	code, finishErr := rec.Finish(signalled())
 	if err = errors.Join(err, finishErr); err != nil {
 		fmt.Fprintln(os.Stderr, "faultline: "+err.Error())
-		code = max(code, results.ExitIncomplete)
+		code = incomplete(code)
 	}
 	fmt.Printf("results: %s\n", f.results)
 	return exit{code: code}
+}
+
+// incomplete is the exit code of a run whose results could not all be kept: a failure or an interruption still says more.
+func incomplete(code int) int {
+	if code == results.ExitFailed || code > results.ExitIncomplete {
+		return code
+	}
+	return results.ExitIncomplete
 }
 
 // check completes the flags and refuses what cannot be.
@@ -118,8 +129,10 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	switch {
 	case f.jobs < 1:
 		return usage("--jobs %d: wanted at least 1", f.jobs)
-	case f.timeout < 100*time.Millisecond:
-		return usage("--timeout %v: wanted at least 100ms", f.timeout)
+	case f.timeout < shortestTimeout:
+		return usage("--timeout %v: wanted at least %v", f.timeout, shortestTimeout)
+	case f.repeat < 0:
+		return usage("--repeat %d: wanted 0 or more", f.repeat)
 	case f.colour != "auto" && f.colour != "always" && f.colour != "never":
 		return usage("--color %s: wanted auto, always or never", f.colour)
 	case f.resume && f.results == "":
