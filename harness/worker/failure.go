@@ -48,9 +48,11 @@ const (
 	verdictOpen uint32 = iota
 	verdictClaimed
 	verdictWritten
+	// verdictCancelled is for a program that could not be set up.
+	verdictCancelled
 )
 
-// failing reports whether a step was wrong, so that no further one shall begin.
+// failing reports whether a step was wrong, or set-up was, so that no further step shall begin.
 func (t *table) failing() bool { return t.verdict.Load() != verdictOpen }
 
 // fail makes f the program's failure unless another step was first. It lies in shared memory: processes report the same way as threads, and it is

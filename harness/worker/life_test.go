@@ -224,3 +224,54 @@ func TestWorkersDieWithTheParent(t *testing.T) {
 		g.Eventually(func() bool { return dead(pid) }, patience, 5*time.Millisecond).Should(gomega.BeTrue())
 	}
 }
+
+func TestAsManyActorsAsThereMayBe(t *testing.T) {
+	for kind, n := range map[string]int{"t": worker.MaxActors, "p": 6} {
+		t.Run(kind, func(t *testing.T) {
+			w := start(t, worker.Config{Dir: t.TempDir()})
+			text := "file A = pat1*4p\n"
+			for i := range n {
+				text += fmt.Sprintf("%s%d: check(A, pat1*4p)\n", kind, i+1)
+			}
+			for seq := range uint64(3) {
+				r := run(t, w, seq, text)
+				g := gomega.NewWithT(t)
+				g.Expect(r.Passed()).To(gomega.BeTrue(), "%+v", r)
+				g.Expect(r.Ran).To(gomega.Equal(n))
+			}
+		})
+	}
+}
+
+// A child that is stuck in the kernel keeps its pipes open. Here the test does: the reports end all the same.
+func TestReportsEndThoughTheirPipeIsHeldOpen(t *testing.T) {
+	g := gomega.NewWithT(t)
+	w := start(t, worker.Config{Dir: t.TempDir()})
+	g.Expect(run(t, w, 1, everyKind).Passed()).To(gomega.BeTrue())
+	held, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/4", w.PID()), os.O_WRONLY, 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer held.Close()
+	w.Kill()
+	g.Eventually(w.Exited(), patience).Should(gomega.BeClosed())
+	g.Eventually(w.Reports(), patience).Should(gomega.BeClosed())
+}
+
+func TestKillFreesABlockedSend(t *testing.T) {
+	g := gomega.NewWithT(t)
+	w := start(t, worker.Config{Dir: t.TempDir()})
+	g.Expect(run(t, w, 1, everyKind).Passed()).To(gomega.BeTrue())
+	g.Expect(syscall.Kill(w.PID(), syscall.SIGSTOP)).To(gomega.Succeed())
+	failed := make(chan error)
+	go func() {
+		text := "prog x\n" + strings.Repeat("# nothing to do\n", 1<<12)
+		for seq := uint64(2); ; seq++ {
+			if err := w.Send(seq, text); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	g.Consistently(failed, 50*time.Millisecond).ShouldNot(gomega.Receive())
+	w.Kill()
+	g.Eventually(failed, patience).Should(gomega.Receive(gomega.MatchError(os.ErrClosed)))
+}

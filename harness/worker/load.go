@@ -16,31 +16,32 @@ import (
 // pageSize is the unit of sizes in programs.
 var pageSize = int64(os.Getpagesize())
 
-// call is one step, made ready: names looked up, sizes in bytes, flags as numbers, iovecs written. The steps themselves, which another
-// thread has parsed, are far from the processor's cache, and are looked at again only when something is wrong.
+// call is one step, made ready: names looked up, sizes in bytes, flags as numbers, iovecs written. What every step needs stands first,
+// in few cache lines; the step itself, which another thread has parsed, is looked at again only when something is wrong.
 type call struct {
-	index int
-	step  *prog.Step
-	actor string
 	// run is nil for the step of an actor in another address space.
-	run func(*actor, *call) result
-	// lo and hi bound the values that need no further look; lo > hi if there are none.
-	lo, hi int64
+	run   func(*actor, *call) result
+	actor string
+	// target is the actor to wait for, "" if the call is no wait.
+	target string
 	// uses are the things whose names stand in the arguments, makes what the step defines or nil.
 	uses  []*object
 	makes *object
 	// iov are the pieces of the memory argument.
 	iov []unix.Iovec
 	// paths, sizes and flags are the arguments of those kinds, in order. Paths end with a zero byte.
-	paths [2][]byte
 	sizes [2]int64
 	flags [2]uintptr
-	data  prog.Data
-	alts  prog.Alts
-	// target is the actor to wait for, "" if the call is no wait.
-	target string
+	// lo and hi bound the values that need no further look; lo > hi if there are none.
+	lo, hi int64
+	index  int
 	// stores is set if the call writes data to memory itself.
 	stores bool
+
+	step  *prog.Step
+	paths [2][]byte
+	data  prog.Data
+	alts  prog.Alts
 }
 
 // program is a loaded program. Its memory is used again by later ones.

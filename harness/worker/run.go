@@ -36,9 +36,10 @@ func (r *runner) run(p *program, text string) Report {
 	}
 	r.main.enter(p, "")
 	report.Setup = r.main.around(StepSetup, r.main.setup)
-	if report.Setup == nil {
-		r.walk(p)
+	if report.Setup != nil {
+		t.verdict.Store(verdictCancelled)
 	}
+	r.walk(p)
 	r.crew.dismiss()
 	report.Cleanup = r.main.around(StepCleanup, r.main.cleanup)
 	report.Failure = t.readFailure()
@@ -64,7 +65,7 @@ func (a *actor) around(step int, work func() *Trouble) *Trouble {
 	return trouble
 }
 
-// walk goes through the steps in text order. Once a step was wrong, perform skips the rest.
+// walk goes through the steps in text order. Once the program is failing, perform skips the rest: every actor still gets all its tickets.
 func (r *runner) walk(p *program) {
 	for _, c := range p.calls {
 		if c.actor != "" {

@@ -122,11 +122,17 @@ func TestSetupTroubleIsNoVerdictOfAStep(t *testing.T) {
 	g := gomega.NewWithT(t)
 	dir := t.TempDir()
 	w := start(t, worker.Config{Dir: dir + "/missing"})
-	r := run(t, w, 1, "file A = empty\ncheck(A, empty)")
+	r := run(t, w, 1, everyKind)
 	g.Expect(r.Failure).To(gomega.BeNil())
 	g.Expect(r.Setup.String()).To(gomega.Equal("mkdir " + dir + "/missing/1: ENOENT"))
 	g.Expect(r.Ran).To(gomega.BeZero())
+	g.Expect(r.Skipped).To(gomega.BeZero())
 	g.Expect(r.Passed()).To(gomega.BeFalse())
+	g.Expect(os.Mkdir(dir+"/missing", 0o700)).To(gomega.Succeed())
+	g.Expect(os.Mkdir(dir+"/missing/2", 0o700)).To(gomega.Succeed())
+	g.Expect(run(t, w, 2, everyKind).Setup.Err).To(gomega.Equal("EEXIST"))
+	g.Expect(run(t, w, 3, everyKind).Passed()).To(gomega.BeTrue(), "the worker goes on")
+	g.Expect(dir+"/missing/2").To(gomega.BeADirectory(), "what was there before is not ours")
 }
 
 func TestBrokenPrograms(t *testing.T) {
