@@ -141,6 +141,9 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.flags.Has("nowait") {
+		m.prog.Need(map[bool]string{true: "nowait", false: "nowait-write"}[c.fd.direct])
+	}
 	switch {
 	case !c.fd.write:
 		return fails("EBADF"), nil

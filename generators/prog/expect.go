@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Expect are the results a step may have, any one of them. nil means that the step must succeed.
+// Expect are the results a step may have, any one of them. With none the step must succeed, with whatever value.
 type Expect []Outcome
 
 // Outcome is one allowed result: a value or a range of values, an error name, or a word.
@@ -71,7 +71,7 @@ func (r Result) In(page int64) string {
 
 // Allows reports whether a step that expects e may return r.
 func (e Expect) Allows(r Result, page int64) bool {
-	if e == nil {
+	if len(e) == 0 {
 		return r.Err == ""
 	}
 	for _, o := range e {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // lexer reads one line from left to right; white space between tokens does not matter.
@@ -23,6 +22,14 @@ func (l *lexer) accept(token string) bool {
 	}
 	l.rest = l.rest[len(token):]
 	return true
+}
+
+// word accepts a whole word: "on", but not the beginning of "once".
+func (l *lexer) word(token string) bool {
+	if !l.next(token) || len(l.rest) > len(token) && isWord(l.rest[len(token)]) {
+		return false
+	}
+	return l.accept(token)
 }
 
 func (l *lexer) expect(token string) error {
@@ -216,7 +223,7 @@ func (l *lexer) alts() (Alts, error) {
 }
 
 func (l *lexer) data() (Data, error) {
-	if l.accept("empty") {
+	if l.word("empty") {
 		return Data{}, nil
 	}
 	var d Data
@@ -233,7 +240,7 @@ func (l *lexer) data() (Data, error) {
 }
 
 func (l *lexer) run() (r Run, err error) {
-	if !l.accept("mix") {
+	if !l.word("mix") {
 		var s Source
 		s, r.Len, err = l.source()
 		r.May = []Source{s}
@@ -313,25 +320,17 @@ func (l *lexer) patternSlice(s Source) (Source, Size, error) {
 }
 
 func (l *lexer) fill() (Source, Size, error) {
-	// The shortest quoted prefix that is a rune: strconv knows the escapes.
-	for end := 2; end < len(l.rest); end++ {
-		if l.rest[end] != '\'' || l.rest[:end+1] == `'\'` {
-			continue
-		}
-		text, err := strconv.Unquote(l.rest[:end+1])
-		r, _ := utf8.DecodeRuneInString(text)
-		if err != nil || r > 0xff {
-			break
-		}
-		l.rest = l.rest[end+1:]
-		s := Source{Kind: Fill, ID: int(r)}
-		if !l.accept("*") {
-			return s, Bytes(1), nil
-		}
-		n, err := l.length()
-		return s, n, err
+	r, _, tail, err := strconv.UnquoteChar(l.rest[1:], '\'')
+	if err != nil || r > 0xff || !strings.HasPrefix(tail, "'") {
+		return Source{}, Size{}, l.wanted("a byte such as 'b'")
 	}
-	return Source{}, Size{}, l.wanted("a byte such as 'b'")
+	l.rest = tail[1:]
+	s := Source{Kind: Fill, ID: int(r)}
+	if !l.accept("*") {
+		return s, Bytes(1), nil
+	}
+	n, err := l.length()
+	return s, n, err
 }
 
 func (l *lexer) length() (Size, error) {
@@ -362,9 +361,9 @@ func (l *lexer) outcome() (o Outcome, err error) {
 	case l.upper():
 		o.Err = l.take(isWord)
 		return o, nil
-	case l.accept("any"):
+	case l.word("any"):
 		return Anything, nil
-	case l.accept("ok"):
+	case l.word("ok"):
 		return Succeeds, nil
 	}
 	if o.Lo, err = l.size(); err != nil {

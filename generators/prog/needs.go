@@ -18,7 +18,8 @@ var Needs = []Need{
 	{"collapse", "fallocate(2) COLLAPSE_RANGE works for whole pages"},
 	{"insert", "fallocate(2) INSERT_RANGE works for whole pages"},
 	{"link", "link(2) works"},
-	{"nowait", "RWF_NOWAIT is accepted for buffered and direct I/O"},
+	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
+	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
 	{"append-flag", "RWF_APPEND is accepted"},
 	{"sync-flag", "RWF_DSYNC and RWF_SYNC are accepted"},
@@ -78,7 +79,7 @@ var wordNeeds = map[string]map[string]string{
 	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
 	"preadv2":   {"nowait": "nowait", "hipri": "hipri"},
-	"pwritev2":  {"nowait": "nowait", "hipri": "hipri", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
+	"pwritev2":  {"hipri": "hipri", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }
 
 // opNeeds says which operation needs what.

@@ -31,6 +31,7 @@ func Parse(text string) (*Prog, error) {
 		}
 		notes = nil
 	}
+	p.Tail = notes
 	if p.Name == "" {
 		return nil, &SyntaxError{1, "found no program, wanted a line \"prog NAME\""}
 	}
@@ -38,8 +39,10 @@ func Parse(text string) (*Prog, error) {
 }
 
 func (p *Prog) parseLine(line string, notes []string) error {
-	word, rest, _ := strings.Cut(line, " ")
-	rest = strings.TrimSpace(rest)
+	word, rest := line, ""
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		word, rest = line[:i], strings.TrimSpace(line[i:])
+	}
 	if p.Name == "" {
 		if word != "prog" || rest == "" || strings.ContainsAny(rest, " \t") {
 			return fmt.Errorf("found %q, wanted \"prog NAME\"", line)
@@ -54,6 +57,7 @@ func (p *Prog) parseLine(line string, notes []string) error {
 		if len(p.Files)+len(p.Steps) > 0 {
 			return fmt.Errorf("found needs behind a file or a step, wanted it above them")
 		}
+		p.Doc = append(p.Doc, notes...)
 		p.Needs = append(p.Needs, strings.Fields(rest)...)
 		return nil
 	case "file":
@@ -61,6 +65,7 @@ func (p *Prog) parseLine(line string, notes []string) error {
 			return fmt.Errorf("found a file behind a step, wanted all files first")
 		}
 		f, err := parseFile(rest)
+		f.Note = notes
 		p.Files = append(p.Files, f)
 		return err
 	}
@@ -78,10 +83,10 @@ func parseFile(text string) (f File, err error) {
 	if f.Name, err = l.fileName(); err != nil {
 		return f, err
 	}
-	if l.accept("on") {
+	if l.word("on") {
 		f.Elsewhere = true
-		if err := l.expect("other"); err != nil {
-			return f, err
+		if !l.word("other") {
+			return f, l.wanted(`"other"`)
 		}
 	}
 	if err := l.expect("="); err != nil {

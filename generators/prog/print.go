@@ -14,12 +14,14 @@ func (p *Prog) String() string {
 		fmt.Fprintf(&b, "needs %s\n", strings.Join(p.Needs, " "))
 	}
 	for _, f := range p.Files {
+		comment(&b, f.Note)
 		fmt.Fprintf(&b, "%s\n", f)
 	}
 	for i := range p.Steps {
 		comment(&b, p.Steps[i].Note)
 		fmt.Fprintf(&b, "%s\n", &p.Steps[i])
 	}
+	comment(&b, p.Tail)
 	return b.String()
 }
 
@@ -42,7 +44,7 @@ func (s *Step) String() string {
 	if s.Actor != "" {
 		text = s.Actor + ": " + text
 	}
-	if s.Want != nil {
+	if len(s.Want) > 0 {
 		text += " -> " + s.Want.String()
 	}
 	return text

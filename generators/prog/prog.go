@@ -16,7 +16,7 @@ package prog
 
 // Prog is one program.
 type Prog struct {
-	// Doc is the comment above the program, one line an element, without "# ".
+	// Doc is the comment above the program and its needs, one line an element, without "# ".
 	Doc []string
 	// Name is a stable identity made of the parameters, such as "selfio/pread/direct/private/data-to-hole".
 	Name string
@@ -25,10 +25,14 @@ type Prog struct {
 	// Files exist before the first step.
 	Files []File
 	Steps []Step
+	// Tail is the comment behind the last step.
+	Tail []string
 }
 
 // File is a file that exists before the first step.
 type File struct {
+	// Note is the comment above the file.
+	Note []string
 	Name string
 	// Elsewhere puts the file on another file system than the one under test ("file A on other = ...").
 	Elsewhere bool

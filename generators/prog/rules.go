@@ -7,7 +7,7 @@ import (
 
 // rules are the demands of single operations beyond the kinds of their arguments.
 var rules = map[string]func(v *validator, s *Step) error{
-	"open":      func(_ *validator, s *Step) error { return oneOf(s.words(1), "rdonly", "wronly", "rdwr") },
+	"open":      openRule,
 	"close":     func(v *validator, s *Step) error { v.scope(s)[string(s.Args[0].(Name))].gone = "close"; return nil },
 	"mmap":      mmapRule,
 	"mremap":    mremapRule,
@@ -46,6 +46,14 @@ func single(w Words) error {
 	return nil
 }
 
+func openRule(_ *validator, s *Step) error {
+	flags := s.words(1)
+	if flags.Has("rdonly") && flags.Has("trunc") {
+		return fmt.Errorf("found %v, whose effect is not defined (open(2))", flags)
+	}
+	return oneOf(flags, "rdonly", "wronly", "rdwr")
+}
+
 func mmapRule(_ *validator, s *Step) error {
 	if err := single(s.words(2)); err != nil {
 		return err
@@ -53,10 +61,21 @@ func mmapRule(_ *validator, s *Step) error {
 	if off := s.Args[3].(Size); off.Bytes != 0 || off.Pages < 0 {
 		return fmt.Errorf("found offset %v, wanted whole pages", off)
 	}
-	if n := s.Args[4].(Size); !Bytes(1).AtMost(n) {
-		return fmt.Errorf("found length %v, wanted more than 0", n)
+	if err := room(s.Args[4].(Size)); err != nil {
+		return err
 	}
 	return oneOf(s.words(1), "shared", "private")
+}
+
+// maxRoom bounds mappings, buffers and transfers: what a machine with little memory still has.
+var maxRoom = Pages(1 << 16)
+
+// room demands a length that can be mapped.
+func room(n Size) error {
+	if !Bytes(1).AtMost(n) || !n.AtMost(maxRoom) {
+		return fmt.Errorf("found length %v, wanted 1 to %v", n, maxRoom)
+	}
+	return nil
 }
 
 func mremapRule(v *validator, s *Step) error {
@@ -67,16 +86,16 @@ func mremapRule(v *validator, s *Step) error {
 	if !r.Whole || o.kind != KindMapping || len(o.lost) > 0 {
 		return fmt.Errorf("wanted the name of a whole mapping, without bounds")
 	}
-	if n := s.Args[1].(Size); !Bytes(1).AtMost(n) {
-		return fmt.Errorf("found length %v, wanted more than 0", n)
+	if err := room(s.Args[1].(Size)); err != nil {
+		return err
 	}
 	o.gone = "mremap"
 	return nil
 }
 
 func anonRule(_ *validator, s *Step) error {
-	if !Bytes(1).AtMost(s.Args[0].(Data).Len()) {
-		return fmt.Errorf("found no bytes, wanted at least one")
+	if err := room(s.Args[0].(Data).Len()); err != nil {
+		return err
 	}
 	if len(s.Args) > 1 {
 		if a := s.Args[1].(Size); a.Pages != 0 || a.Bytes < 0 || a.Bytes >= 4096 {
@@ -107,8 +126,8 @@ func pageRange(v *validator, s *Step) error {
 		return err
 	}
 	from, to := r.bounds(o.length)
-	if from.Bytes != 0 || to.Bytes != 0 && to != o.length {
-		return fmt.Errorf("found [%v:%v], wanted whole pages", from, to)
+	if o.align != (Size{}) || from.Bytes != 0 || to.Bytes != 0 && to != o.length {
+		return fmt.Errorf("found [%v:%v], %v behind a page boundary, wanted whole pages", from, to, o.align)
 	}
 	return nil
 }
@@ -159,47 +178,33 @@ func mprotectRule(v *validator, s *Step) error {
 	return nil
 }
 
-func storeRule(v *validator, s *Step) error {
-	o, r, err := v.oneRange(s)
-	if err != nil {
-		return badAccess(s, err)
-	}
-	from, to := r.bounds(o.length)
-	if n := s.Args[1].(Data).Len(); n != to.Minus(from) {
-		return fmt.Errorf("found %v of data for a range of %v, wanted them equal", n, to.Minus(from))
-	}
-	return nil
-}
+func storeRule(v *validator, s *Step) error { return v.sameLength(s, s.Args[1].(Data)) }
 
-// badAccess lets load and store touch the range Bad, which is no object.
-func badAccess(s *Step, err error) error {
-	r := s.Args[0].(Buf).Ranges[0]
-	if r.Of != Bad || r.Count > 1 {
-		return err
-	}
-	if s.Op == "store" && s.Args[1].(Data).Len() != r.To.Minus(r.From) {
-		return fmt.Errorf("found %v of data for a range of %v, wanted them equal", s.Args[1].(Data).Len(), r.To.Minus(r.From))
-	}
-	return nil
-}
-
-func pieceRule(v *validator, s *Step) error {
-	_, _, err := v.oneRange(s)
-	return badAccess(s, err)
-}
+func pieceRule(v *validator, s *Step) error { return v.sameLength(s) }
 
 func checkRule(v *validator, s *Step) error {
-	if _, isFile := s.Args[0].(Name); isFile || len(s.Args) < 2 {
+	if _, isFile := s.Args[0].(Name); isFile {
 		return nil
 	}
-	o, r, err := v.oneRange(s)
-	if err != nil {
-		return err
+	if len(s.Args) < 2 {
+		return v.sameLength(s)
 	}
-	from, to := r.bounds(o.length)
-	for _, d := range s.Args[1].(Alts) {
-		if d.Len() != to.Minus(from) {
-			return fmt.Errorf("found %v of data for a range of %v, wanted them equal", d.Len(), to.Minus(from))
+	return v.sameLength(s, s.Args[1].(Alts)...)
+}
+
+// sameLength demands one range, which may be of Bad, and data of its length.
+func (v *validator) sameLength(s *Step, data ...Data) error {
+	r := s.Args[0].(Buf).Ranges[0]
+	if r.Count > 1 {
+		return fmt.Errorf("found a repeated range, wanted one range")
+	}
+	from, to := r.From, r.To
+	if o := v.scope(s)[r.Of]; o != nil {
+		from, to = r.bounds(o.length)
+	}
+	for _, d := range data {
+		if n := to.Minus(from); d.Len() != n {
+			return fmt.Errorf("found %v of data for a range of %v, wanted them equal", d.Len(), n)
 		}
 	}
 	return nil

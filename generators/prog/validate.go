@@ -2,6 +2,7 @@ package prog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +40,7 @@ type validator struct {
 type object struct {
 	kind   Kind
 	length Size
+	align  Size
 	gone   string // the operation that ended it
 	// lost are ranges that are no longer mapped or no longer permitted.
 	lost []Range
@@ -74,6 +76,9 @@ func (v *validator) step(s *Step) error {
 	if op == nil {
 		return fmt.Errorf("unknown operation")
 	}
+	if err := s.shaped(op); err != nil {
+		return err
+	}
 	for i, a := range s.Args {
 		if err := v.arg(s, op.Params[i], a); err != nil {
 			return fmt.Errorf("%s: %w", op.Params[i].Name, err)
@@ -83,6 +88,9 @@ func (v *validator) step(s *Step) error {
 		if o.Err != "" && !strings.HasPrefix(o.Err, "E") && !strings.HasPrefix(o.Err, "SIG") {
 			return fmt.Errorf("%q is neither an errno nor a signal", o.Err)
 		}
+		if !o.Lo.AtMost(o.Hi) {
+			return fmt.Errorf("found %v, wanted the smaller value first", o)
+		}
 	}
 	if rule := rules[s.Op]; rule != nil {
 		if err := rule(v, s); err != nil {
@@ -90,6 +98,50 @@ func (v *validator) step(s *Step) error {
 		}
 	}
 	return v.define(s, op)
+}
+
+// shaped demands what the parser demands, of steps that were put together in Go: the operation's arguments, and a name if it makes something.
+func (s *Step) shaped(op *Op) error {
+	most, least := len(op.Params), 0
+	for _, p := range op.Params {
+		if !p.Optional {
+			least++
+		}
+	}
+	if len(s.Args) < least || len(s.Args) > most {
+		return fmt.Errorf("found %d arguments, wanted %s", len(s.Args), op.Usage())
+	}
+	if (s.Makes != "") != (op.Makes != KindNone) {
+		return fmt.Errorf("found the name %q, wanted one for what an operation makes, and none where it makes nothing", s.Makes)
+	}
+	for i, p := range op.Params[:len(s.Args)] {
+		if !p.takes(s.Args[i]) {
+			return fmt.Errorf("%s: found %v, wanted %v", p.Name, s.Args[i], p.Kind)
+		}
+	}
+	return nil
+}
+
+// takes reports whether the argument is of the parameter's kind.
+func (p Param) takes(a Arg) bool {
+	switch a := a.(type) {
+	case Name:
+		return p.Kind == KindFD || p.Kind == KindFile || p.Kind == KindActor || p.Kind == KindObject
+	case Buf:
+		if p.Kind == KindVector {
+			return a.Vector && len(a.Ranges) > 0
+		}
+		return (p.Kind == KindMemory || p.Kind == KindObject) && !a.Vector && len(a.Ranges) == 1
+	case Words:
+		return p.Kind == KindWords && len(a) > 0 && !slices.ContainsFunc(a, func(w string) bool { return !slices.Contains(p.Words, w) })
+	case Size:
+		return p.Kind == KindSize
+	case Data:
+		return p.Kind == KindData
+	case Alts:
+		return p.Kind == KindAlts && len(a) > 0
+	}
+	return false
 }
 
 func (v *validator) arg(s *Step, p Param, a Arg) error {
@@ -168,10 +220,19 @@ func cutLast(name string) (dir, base string, nested bool) {
 }
 
 func (v *validator) buf(s *Step, b Buf) error {
+	var total Size
 	for _, r := range b.Ranges {
 		if err := v.memory(s, r); err != nil {
 			return fmt.Errorf("%v: %w", r, err)
 		}
+		n := r.To.Minus(r.From)
+		if o := v.scope(s)[r.Of]; r.Whole && o != nil {
+			n = o.length
+		}
+		total = total.Plus(n.Times(int64(max(r.Count, 1))))
+	}
+	if !total.AtMost(maxRoom) {
+		return fmt.Errorf("found %v in all, wanted at most %v", total, maxRoom)
 	}
 	return nil
 }
@@ -180,8 +241,8 @@ func (v *validator) memory(s *Step, r Range) error {
 	if !r.Whole && (!r.From.AtMost(r.To) || !Bytes(0).AtMost(r.From)) {
 		return fmt.Errorf("wanted 0 <= from <= to")
 	}
-	if r.Count > 1 && r.Whole {
-		return fmt.Errorf("a repeated range needs bounds")
+	if r.Count > 1 && (r.Whole || !Bytes(0).AtMost(r.Stride)) {
+		return fmt.Errorf("a repeated range needs bounds, and goes upwards")
 	}
 	if r.Of == Bad {
 		if r.Whole || !r.Faults {
@@ -225,12 +286,15 @@ func (r Range) bounds(length Size) (from, to Size) {
 	return r.From, r.To.Plus(r.Stride.Times(int64(max(r.Count, 1) - 1)))
 }
 
+// reserved are the names that mean something else at the beginning of a line or in a range.
+var reserved = map[string]bool{Bad: true, "prog": true, "needs": true, "file": true}
+
 func (v *validator) define(s *Step, op *Op) error {
 	if s.Makes == "" {
 		return nil
 	}
 	names := v.scope(s)
-	if names[s.Makes] != nil || s.Makes == Bad || actorName(s.Makes) {
+	if names[s.Makes] != nil || reserved[s.Makes] || actorName(s.Makes) {
 		return fmt.Errorf("the name %s is taken", s.Makes)
 	}
 	o := &object{kind: op.Makes}
@@ -241,6 +305,9 @@ func (v *validator) define(s *Step, op *Op) error {
 		o.length = s.Args[1].(Size)
 	case "anon":
 		o.length = s.Args[0].(Data).Len()
+		if len(s.Args) > 1 {
+			o.align = s.Args[1].(Size)
+		}
 	}
 	names[s.Makes] = o
 	return nil

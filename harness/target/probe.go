@@ -34,7 +34,8 @@ var probes = []struct {
 	{"collapse", fallocate("COLLAPSE_RANGE", unix.FALLOC_FL_COLLAPSE_RANGE)},
 	{"insert", fallocate("INSERT_RANGE", unix.FALLOC_FL_INSERT_RANGE)},
 	{"link", (*prober).link},
-	{"nowait", rwFlag("RWF_NOWAIT", unix.RWF_NOWAIT)},
+	{"nowait", (*prober).nowait},
+	{"nowait-write", (*prober).nowaitWrite},
 	{"hipri", rwFlag("RWF_HIPRI", unix.RWF_HIPRI)},
 	{"append-flag", (*prober).appendFlag},
 	{"sync-flag", (*prober).syncFlag},
@@ -241,6 +242,26 @@ func (p *prober) bothWays(f *os.File, what string, flag int) error {
 	}
 	if _, err := unix.Pwritev2(int(f.Fd()), vector, 0, flag); err != nil && !errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("pwritev2 with %s: %w", what, err)
+	}
+	return nil
+}
+
+// nowait asks for reads of both kinds and for direct writes; nowaitWrite asks for buffered writes, which fewer file systems have.
+func (p *prober) nowait() error {
+	if _, err := unix.Preadv2(p.fd(), [][]byte{p.mem[:p.page]}, 0, unix.RWF_NOWAIT); err != nil && !errors.Is(err, unix.EAGAIN) {
+		return fmt.Errorf("preadv2(RWF_NOWAIT): %w", err)
+	}
+	d, err := p.direct()
+	if err != nil {
+		return nil // nobody asks for both then
+	}
+	defer d.Close()
+	return p.bothWays(d, "RWF_NOWAIT on a file with O_DIRECT", unix.RWF_NOWAIT)
+}
+
+func (p *prober) nowaitWrite() error {
+	if _, err := unix.Pwritev2(p.fd(), [][]byte{p.mem[:p.page]}, 0, unix.RWF_NOWAIT); err != nil && !errors.Is(err, unix.EAGAIN) {
+		return fmt.Errorf("pwritev2(RWF_NOWAIT) of a buffered file: %w", err)
 	}
 	return nil
 }
