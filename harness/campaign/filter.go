@@ -33,6 +33,10 @@ func ParseFilter(text string) (Filter, error) {
 
 type filterParser struct{ rest string }
 
+// expressionEnd finds a regular expression between slashes. There may be slashes in it, as in names; the one that ends it has the end of
+// the filter, a blank or an operator behind it.
+var expressionEnd = regexp.MustCompile(`^/.+?/($|[ \t)&|])`)
+
 // token is the next token, without taking it.
 func (p *filterParser) token() string {
 	p.rest = strings.TrimLeft(p.rest, " \t")
@@ -41,13 +45,11 @@ func (p *filterParser) token() string {
 			return t
 		}
 	}
-	if strings.HasPrefix(p.rest, "/") {
-		if end := strings.IndexByte(p.rest[1:], '/'); end >= 0 {
-			return p.rest[:end+2]
-		}
+	if end := expressionEnd.FindStringIndex(p.rest); end != nil {
+		return strings.TrimRight(p.rest[:end[1]], " \t)&|")
 	}
 	if end := strings.IndexAny(p.rest, " \t&|!()"); end >= 0 {
-		return p.rest[:end]
+		return p.rest[:max(end, 1)] // a lone & is no word, but it is there
 	}
 	return p.rest
 }
