@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"faultline/generators/prog"
@@ -107,8 +108,6 @@ func (s *state) piece(t *transfer, at extent) {
 	t.pieces = append(t.pieces, name)
 }
 
-func count(yes bool) int { return map[bool]int{true: 1}[yes] }
-
 // fillOrData is what new memory holds: something to write, or for a read half of the time nothing, so that its pages are not there.
 func (s *state) fillOrData(t *transfer, n prog.Size) string {
 	if t.read && s.one(2) {
@@ -156,14 +155,17 @@ func (s *state) spoil(t *transfer) {
 		return
 	}
 	t.bad = true
-	t.pieces = append(t.pieces, "bad[0:1p]!")
 }
 
 // call writes the system call and notes what it moves.
 func (s *state) call(t *transfer, positional, vector bool) {
 	name := map[bool]string{true: "read", false: "write"}[t.read]
-	buf := strings.Join(t.pieces, ", ")
-	if vector || len(t.pieces) > 1 {
+	pieces := t.pieces
+	if t.bad {
+		pieces = append(slices.Clone(pieces), "bad[0:1p]!")
+	}
+	buf := strings.Join(pieces, ", ")
+	if vector || len(pieces) > 1 {
 		name, buf = name+"v", "{"+buf+"}"
 	}
 	if !positional {
@@ -174,7 +176,7 @@ func (s *state) call(t *transfer, positional, vector bool) {
 	}
 	s.moved(t, positional)
 	if t.read && s.one(2) {
-		for _, piece := range t.pieces[:len(t.pieces)-count(t.bad)] {
+		for _, piece := range t.pieces {
 			s.Line("check(%s)", piece)
 		}
 	}
