@@ -129,6 +129,9 @@ func (m *model) fallocateStep(s *prog.Step) (prog.Expect, error) {
 	}
 	i := fd.ino
 	if mode.Has("punch") || mode.Has("zero") {
+		if m.sec != nil && len(m.sec.writers[object{id: i.id}]) > 1 && (off%m.page != 0 || n%m.page != 0) {
+			m.prog.Need("exact-punch")
+		}
 		m.blank(i, off, min(off+n, i.maxSize()))
 	}
 	if (mode.Has("alloc") || mode.Has("zero")) && !mode.Has("keep") {

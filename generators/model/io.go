@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"faultline/generators/prog"
 )
@@ -79,13 +80,16 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 	if direct && i.cutShort && c.off+sp.n > i.minSize() {
 		m.prog.Need("clean-short-write")
 	}
-	if direct && hi > 0 && (m.sec != nil || m.overlap(sp.shared(), c.fd.ino, c.off, c.off+sp.n)) {
+	if direct && hi > 0 && (m.sec != nil && m.storable(c.fd.ino) || m.overlap(sp.shared(), c.fd.ino, c.off, c.off+sp.n)) {
 		// A block that a store through a mapping has just reserved cannot be read directly (iomap_dio_iter, IOMAP_DELALLOC).
 		want, lo = append(want, prog.Fails("EIO")), 0
 	}
 	m.copyOnWrite(sp)
 	src := []place{{ino: c.fd.ino, off: c.off, n: hi}}
 	m.transfer(sp.places, src, m.read(src, hi), lo)
+	if direct && m.sec != nil {
+		m.unstable(sp, hi)
+	}
 	if direct && hi < sp.can {
 		m.slack(sp, hi)
 	}
@@ -126,6 +130,30 @@ func (m *model) readResults(t *tally, lo, hi int64, direct bool) prog.Expect {
 		want = append(want, prog.Fails("EFAULT"))
 	}
 	return want
+}
+
+// storable reports whether the file can be stored to through a mapping.
+func (m *model) storable(i *inode) bool {
+	for _, a := range m.areas {
+		if a.ino == i && a.shared && slices.ContainsFunc(a.pages, func(p page) bool { return p.write && !p.unmapped }) {
+			return true
+		}
+	}
+	return false
+}
+
+// unstable is the destination of a direct read that others write meanwhile: where data has checksums they no longer match, and what was read
+// is zeroed (btrfs).
+func (m *model) unstable(sp *span, n int64) {
+	for _, p := range sp.places {
+		if p.n = min(p.n, n); p.n <= 0 {
+			break
+		}
+		n -= p.n
+		if p.a.shared && m.writes(nil, p.a.ino) || !p.a.shared && m.writes(p.a, nil) {
+			m.writePlace(p, zeros(p.n), true)
+		}
+	}
 }
 
 // slack are the bytes of a direct read's buffer that lie behind the end of the file. The device's last block reaches into them, with whatever

@@ -9,7 +9,13 @@ import (
 // lexer reads one line from left to right; white space between tokens does not matter.
 type lexer struct{ rest string }
 
-func (l *lexer) skip() { l.rest = strings.TrimLeft(l.rest, " \t") }
+func (l *lexer) skip() {
+	i := 0
+	for i < len(l.rest) && (l.rest[i] == ' ' || l.rest[i] == '\t') {
+		i++
+	}
+	l.rest = l.rest[i:]
+}
 
 func (l *lexer) next(token string) bool {
 	l.skip()

@@ -15,9 +15,10 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.Line,
 
 // Parse reads one program. The result is well formed but may still mean nothing: see Validate.
 func Parse(text string) (*Prog, error) {
-	p := &Prog{}
+	lines := strings.Split(text, "\n")
+	p := &Prog{Steps: make([]Step, 0, len(lines))}
 	var notes []string
-	for i, line := range strings.Split(text, "\n") {
+	for i, line := range lines {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "#") {
 			notes = append(notes, strings.TrimPrefix(strings.TrimPrefix(line, "#"), " "))
@@ -151,7 +152,7 @@ func (l *lexer) args(op *Op) ([]Arg, error) {
 	if err := l.expect("("); err != nil {
 		return nil, err
 	}
-	var args []Arg
+	args := make([]Arg, 0, len(op.Params))
 	for i, param := range op.Params {
 		if i > 0 {
 			if l.next(")") && param.Optional {

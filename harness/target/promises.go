@@ -81,6 +81,13 @@ var promises = []promise{
 		why:    "since 6.15 a write that fails with EFAULT behind the end of the file makes it grow up to its offset",
 		source: "mm/filemap.c: generic_perform_write calls write_end with 0 bytes, which sets i_size (665575cff098 moved the fault-in behind the copy); seen on 6.18"},
 
+	{need: "exact-punch", types: []string{"ext4", "btrfs", "tmpfs", "fuse", "f2fs", "gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, btrfs, tmpfs and fuse seen on 6.18"},
+	{need: "exact-punch", types: []string{"xfs"},
+		why:    "a punch of part of a page, beside a direct read into a mapping of the file, loses data around the range",
+		source: "seen on 6.18, in some runs of a hundred: suites/regress/testdata/punch-beside-direct-read.prog"},
+
 	{need: "clean-short-write", types: []string{"xfs", "btrfs", "tmpfs", "fuse", "gfs2", "f2fs"}, from: version{5, 10},
 		why:    "kernels before 5.10 were not looked at",
 		source: "xfs, btrfs, tmpfs and fuse seen on 6.18"},
