@@ -12,6 +12,7 @@ import (
 type group struct {
 	disk.Rindex
 	free uint32 // rg_free as committed
+	shut bool   // rg_flags says that nothing is to be allocated here
 	next uint32 // where the search continues when no goal says otherwise, counted from ri_data0
 }
 
@@ -205,7 +206,7 @@ func (tx *Tx) searchGroup(g *group, from, want uint32) (uint32, uint32, error) {
 	if rg, ok := tx.headers[g]; ok {
 		free = rg.Free
 	}
-	if free == 0 {
+	if free == 0 || g.shut {
 		return 0, 0, nil
 	}
 	first := tx.im.bs.BitmapIndex(from)

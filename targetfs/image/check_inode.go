@@ -59,9 +59,6 @@ func (c *checker) checkFields(di *disk.Dinode) {
 	case di.Type() != disk.ModeReg && (di.Height != 0 || di.Size != 0):
 		c.say(addr, "special file of %d bytes at height %d", di.Size, di.Height)
 	}
-	if di.Flags&disk.FlagTruncInProg != 0 {
-		c.say(addr, "truncation was not finished")
-	}
 }
 
 // walkTree owns the blocks of the metadata tree below the pointer array of block addr, and counts them.

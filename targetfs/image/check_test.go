@@ -241,7 +241,7 @@ func (s *subject) corruptions() []corruption {
 		{name: "indirect block of another type", block: s.indirect, off: 4, value: u32(6)},
 		{name: "symbolic link of size 0", block: s.link, off: offSize, value: u64(0), onlyOurs: true},
 		{name: "jdata flag missing", block: s.linear, off: offFlags, value: u32(0), onlyOurs: true},
-		{name: "truncation in progress", block: s.small, off: offFlags, value: u32(disk.FlagTruncInProg), onlyOurs: true},
+		{name: "truncation in progress", block: s.small, off: offFlags, value: u32(disk.FlagTruncInProg), neither: true},
 		// Directories.
 		{name: "di_entries", block: s.linear, off: offEntries, value: u32(linear.Entries + 1)},
 		{name: "di_entries of a hashed directory", block: s.hashed, off: offEntries, value: u32(hashed.Entries - 2)},

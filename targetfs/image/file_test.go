@@ -65,6 +65,41 @@ func TestTruncateLikeKernel(t *testing.T) {
 	ti.closeClean()
 }
 
+// TestUnfinishedTruncate stops after the first transaction of a truncation, as a crash does. The next change of the file must
+// free the rest first, or old data would come back behind the end.
+func TestUnfinishedTruncate(t *testing.T) {
+	for name, change := range map[string]func(ti *testImage, ino uint64) error{
+		"write":    func(ti *testImage, ino uint64) error { _, err := ti.WriteAt(ino, []byte("x"), 600_000); return err },
+		"truncate": func(ti *testImage, ino uint64) error { return ti.Truncate(ino, 600_001) },
+		"punch":    func(ti *testImage, ino uint64) error { return ti.Punch(ino, 0, 1) },
+		"allocate": func(ti *testImage, ino uint64) error { return ti.Allocate(ino, 600_000, 1, false) },
+	} {
+		g := gomega.NewWithT(t)
+		ti := formatted(t, MinSize, FormatOptions{})
+		ino := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+		_, err := ti.WriteAt(ino, bytes.Repeat([]byte("old"), 1_000_000), 0)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		ti.must(func(tx *Tx) error {
+			di, err := tx.dinode(ino)
+			return firstError(err, tx.setSize(&di, 5000), tx.store(&di))
+		})
+		ti.closeClean()
+		g.Expect(ti.stat(ino).Flags).To(gomega.Equal(uint32(disk.FlagTruncInProg)))
+		ti.open()
+		g.Expect(change(ti, ino)).To(gomega.Succeed(), name)
+		di := ti.stat(ino)
+		g.Expect(di.Flags).To(gomega.BeZero(), name)
+		g.Expect(di.Blocks).To(gomega.BeNumerically("<", 10), name)
+		got := make([]byte, di.Size)
+		_, err = ti.ReadAt(ino, got, 0)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		if di.Size > 5000 {
+			g.Expect(bytes.Trim(got[5000:], "\x00x")).To(gomega.BeEmpty(), name)
+		}
+		ti.closeClean()
+	}
+}
+
 func TestPunchAndSeek(t *testing.T) {
 	g := gomega.NewWithT(t)
 	ti := formatted(t, MinSize, FormatOptions{})

@@ -74,7 +74,7 @@ func (tx *Tx) loadGroup(di *disk.Dinode, off uint64) error {
 	if err != nil {
 		return err
 	}
-	im.groups = append(im.groups, &group{Rindex: ri, free: rg.Free})
+	im.groups = append(im.groups, &group{Rindex: ri, free: rg.Free, shut: rg.Flags&disk.RgNoAlloc != 0})
 	return nil
 }
 

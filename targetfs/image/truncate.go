@@ -10,16 +10,18 @@ import (
 
 // Truncate sets the size of the file ino in bytes. What a smaller size cuts off is freed; a larger one adds a hole.
 func (im *Image) Truncate(ino uint64, size int64) error {
-	more := false
-	err := im.Update(func(tx *Tx) (err error) {
-		more, err = tx.setSize(ino, size)
+	if size < 0 {
+		return fmt.Errorf("truncate inode %d to %d: %w", ino, size, syscall.EINVAL)
+	}
+	cut := false
+	err := im.updateFile(ino, func(tx *Tx, di *disk.Dinode) error {
+		err := tx.setSize(di, uint64(size))
+		cut = di.Flags&disk.FlagTruncInProg != 0
 		return err
 	})
-	for err == nil && more {
-		err = im.Update(func(tx *Tx) (err error) {
-			more, err = tx.finishTruncate(ino)
-			return err
-		})
+	if err == nil && cut {
+		// The size is set. Whatever is done to the file next frees what is behind it first: here it is nothing.
+		err = im.updateFile(ino, func(*Tx, *disk.Dinode) error { return nil })
 	}
 	if err != nil {
 		return fmt.Errorf("truncate inode %d to %d: %w", ino, size, err)
@@ -27,63 +29,44 @@ func (im *Image) Truncate(ino uint64, size int64) error {
 	return nil
 }
 
-// setSize is the first transaction of a truncation. It tells whether blocks are still to be freed: the flag TRUNC_IN_PROG
-// says the same on disk, so that a crash in between does not leave them.
-func (tx *Tx) setSize(ino uint64, size int64) (more bool, err error) {
-	di, err := tx.dinode(ino)
-	if err != nil {
-		return false, err
-	}
-	if di.Type() != disk.ModeReg {
-		return false, notAFile(&di)
-	}
-	if size < 0 {
-		return false, syscall.EINVAL
-	}
-	tx.touch(&di)
+// setSize is the first transaction of a truncation. When blocks must be freed it sets TRUNC_IN_PROG, which says so on disk:
+// a crash before they are does not leave them for ever.
+func (tx *Tx) setSize(di *disk.Dinode, size uint64) error {
 	old := di.Size
-	di.Size = uint64(size)
 	switch {
-	case di.Height == 0 && size > int64(tx.im.bs.StuffedMax()):
-		di.Size = old
-		if err := tx.unstuff(&di); err != nil {
-			return false, err
+	case di.Height == 0 && size > uint64(tx.im.bs.StuffedMax()):
+		if err := tx.unstuff(di); err != nil {
+			return err
 		}
-		di.Size = uint64(size)
 	case di.Height == 0:
-		payload, err := tx.payload(&di)
+		payload, err := tx.payload(di)
 		if err != nil {
-			return false, err
+			return err
 		}
-		clear(payload[min(uint64(size), old):])
-	case uint64(size) <= old:
-		if err := tx.zero(&di, di.Size, roundUp(di.Size, tx.im.bs)); err != nil {
-			return false, err
+		clear(payload[min(size, old):])
+	case size <= old:
+		if err := tx.zero(di, size, roundUp(size, tx.im.bs)); err != nil {
+			return err
 		}
 		di.Flags |= disk.FlagTruncInProg
-		more = true
 	}
-	return more, tx.store(&di)
+	di.Size = size
+	return nil
 }
 
-// finishTruncate frees blocks behind the end of a file with TRUNC_IN_PROG, and tells whether some are left.
-func (tx *Tx) finishTruncate(ino uint64) (more bool, err error) {
-	di, err := tx.dinode(ino)
+// finishTruncate frees blocks behind the end of a file with TRUNC_IN_PROG. The flag goes when all are freed.
+func (tx *Tx) finishTruncate(di *disk.Dinode) error {
+	done, err := tx.freeRange(di, roundUp(di.Size, tx.im.bs)>>tx.im.bs.Shift(), math.MaxUint64)
 	if err != nil {
-		return false, err
-	}
-	shift := tx.im.bs.Shift()
-	done, err := tx.freeRange(&di, roundUp(di.Size, tx.im.bs)>>shift, math.MaxUint64)
-	if err != nil {
-		return false, err
+		return err
 	}
 	if done {
 		di.Flags &^= disk.FlagTruncInProg
 		if di.Size == 0 {
-			di.Height, di.GoalMeta, di.GoalData = 0, ino, ino
+			di.Height, di.GoalMeta, di.GoalData = 0, di.Num.Addr, di.Num.Addr
 		}
 	}
-	return !done, tx.store(&di)
+	return tx.store(di)
 }
 
 func roundUp(n uint64, bs disk.BlockSize) uint64 { return (n + uint64(bs) - 1) &^ (uint64(bs) - 1) }
@@ -154,8 +137,8 @@ func (im *Image) Punch(ino uint64, off, n int64) error {
 		return fmt.Errorf("punch a hole of %d bytes at %d: %w", n, off, syscall.EINVAL)
 	}
 	for more := true; more; {
-		err := im.Update(func(tx *Tx) (err error) {
-			more, err = tx.punch(ino, uint64(off), uint64(off+n))
+		err := im.updateFile(ino, func(tx *Tx, di *disk.Dinode) (err error) {
+			more, err = tx.punch(di, uint64(off), uint64(off+n))
 			return err
 		})
 		if err != nil {
@@ -165,37 +148,27 @@ func (im *Image) Punch(ino uint64, off, n int64) error {
 	return nil
 }
 
-func (tx *Tx) punch(ino, from, to uint64) (more bool, err error) {
-	di, err := tx.dinode(ino)
-	if err != nil {
-		return false, err
-	}
-	if di.Type() != disk.ModeReg {
-		return false, notAFile(&di)
-	}
-	tx.touch(&di)
+// punch tells whether blocks of the hole are left for another transaction.
+func (tx *Tx) punch(di *disk.Dinode, from, to uint64) (more bool, err error) {
 	if di.Height == 0 {
-		payload, err := tx.payload(&di)
+		payload, err := tx.payload(di)
 		if err != nil {
 			return false, err
 		}
 		size := uint64(len(payload))
 		clear(payload[min(from, size):min(to, size)])
-		return false, tx.store(&di)
+		return false, nil
 	}
 	bs, shift := tx.im.bs, tx.im.bs.Shift()
 	first, end := roundUp(from, bs), to&^uint64(bs-1)
 	if first > end {
-		return false, firstError(tx.zero(&di, from, to), tx.store(&di))
+		return false, tx.zero(di, from, to)
 	}
-	if err := firstError(tx.zero(&di, from, first), tx.zero(&di, end, to)); err != nil {
+	if err := firstError(tx.zero(di, from, first), tx.zero(di, end, to)); err != nil {
 		return false, err
 	}
-	done, err := tx.freeRange(&di, first>>shift, end>>shift)
-	if err != nil {
-		return false, err
-	}
-	return !done, tx.store(&di)
+	done, err := tx.freeRange(di, first>>shift, end>>shift)
+	return !done, err
 }
 
 func firstError(errs ...error) error {
@@ -214,8 +187,8 @@ func (im *Image) Allocate(ino uint64, off, n int64, keepSize bool) error {
 		return fmt.Errorf("allocate %d bytes at %d: %w", n, off, syscall.EINVAL)
 	}
 	for at, end := uint64(off), uint64(off+n); at < end; {
-		err := im.Update(func(tx *Tx) (err error) {
-			at, err = tx.allocate(ino, at, end, keepSize)
+		err := im.updateFile(ino, func(tx *Tx, di *disk.Dinode) (err error) {
+			at, err = tx.allocate(di, at, end, keepSize)
 			return err
 		})
 		if err != nil {
@@ -226,16 +199,10 @@ func (im *Image) Allocate(ino uint64, off, n int64, keepSize bool) error {
 }
 
 // allocate fills holes from byte at on, as far as one transaction takes it, and returns how far that was.
-func (tx *Tx) allocate(ino, at, end uint64, keepSize bool) (uint64, error) {
-	di, err := tx.dinode(ino)
-	if err != nil {
-		return at, err
-	}
-	if di.Type() != disk.ModeReg {
-		return at, notAFile(&di)
-	}
+func (tx *Tx) allocate(di *disk.Dinode, at, end uint64, keepSize bool) (uint64, error) {
 	if di.Height > 0 || end > uint64(tx.im.bs.StuffedMax()) {
-		if at, err = tx.fillHoles(&di, at, end); err != nil {
+		var err error
+		if at, err = tx.fillHoles(di, at, end); err != nil {
 			return at, err
 		}
 	} else {
@@ -244,8 +211,7 @@ func (tx *Tx) allocate(ino, at, end uint64, keepSize bool) (uint64, error) {
 	if !keepSize {
 		di.Size = max(di.Size, min(at, end))
 	}
-	tx.touch(&di)
-	return at, tx.store(&di)
+	return at, nil
 }
 
 func (tx *Tx) fillHoles(di *disk.Dinode, at, end uint64) (uint64, error) {

@@ -20,8 +20,8 @@ func (im *Image) WriteAt(ino uint64, p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
 		n := 0
-		err := im.Update(func(tx *Tx) (err error) {
-			n, err = tx.writeAt(ino, p[done:min(len(p), done+chunk)], uint64(off)+uint64(done))
+		err := im.updateFile(ino, func(tx *Tx, di *disk.Dinode) (err error) {
+			n, err = tx.writeAt(di, p[done:min(len(p), done+chunk)], uint64(off)+uint64(done))
 			return err
 		})
 		done += n
@@ -35,22 +35,32 @@ func (im *Image) WriteAt(ino uint64, p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// writeAt writes the beginning of p, as much as one transaction takes, and at least one byte.
-func (tx *Tx) writeAt(ino uint64, p []byte, off uint64) (int, error) {
-	di, err := tx.dinode(ino)
-	if err != nil {
-		return 0, err
+// updateFile is Update for a change of the regular file ino, which it stores, with new times, when fn is done. A truncation that
+// a crash cut short is finished first.
+func (im *Image) updateFile(ino uint64, fn func(tx *Tx, di *disk.Dinode) error) error {
+	for {
+		unfinished := false
+		err := im.Update(func(tx *Tx) error {
+			di, err := tx.dinode(ino)
+			if err != nil {
+				return err
+			}
+			if di.Type() != disk.ModeReg {
+				return notAFile(&di)
+			}
+			if unfinished = di.Flags&disk.FlagTruncInProg != 0; unfinished {
+				return tx.finishTruncate(&di)
+			}
+			tx.touch(&di)
+			if err := fn(tx, &di); err != nil {
+				return err
+			}
+			return tx.store(&di)
+		})
+		if err != nil || !unfinished {
+			return err
+		}
 	}
-	if di.Type() != disk.ModeReg {
-		return 0, notAFile(&di)
-	}
-	n, err := tx.writeData(&di, p, off)
-	if err != nil {
-		return 0, err
-	}
-	di.Size = max(di.Size, off+uint64(n))
-	tx.touch(&di)
-	return n, tx.store(&di)
 }
 
 func notAFile(di *disk.Dinode) error {
@@ -58,6 +68,16 @@ func notAFile(di *disk.Dinode) error {
 		return syscall.EISDIR
 	}
 	return syscall.EINVAL
+}
+
+// writeAt writes the beginning of p, as much as one transaction takes, and at least one byte.
+func (tx *Tx) writeAt(di *disk.Dinode, p []byte, off uint64) (int, error) {
+	n, err := tx.writeData(di, p, off)
+	if err != nil {
+		return 0, err
+	}
+	di.Size = max(di.Size, off+uint64(n))
+	return n, nil
 }
 
 // writeData puts p at off without touching size and times, and returns how much of it it wrote. di is the caller's to store.
