@@ -117,6 +117,9 @@ func ParseStep(line string) (*Step, error) {
 		}
 	}
 	if l.accept("=") {
+		if reserved[word] {
+			return nil, fmt.Errorf("found the name %q, wanted one that means nothing else", word)
+		}
 		s.Makes = word
 		if word, err = l.ident("an operation"); err != nil {
 			return nil, err

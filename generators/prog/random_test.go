@@ -13,7 +13,7 @@ import (
 type random struct{ *rand.Rand }
 
 func (r random) program() *Prog {
-	p := &Prog{Doc: r.comment(), Name: "r/" + r.lower(), Tail: r.comment()}
+	p := &Prog{Doc: r.comment(), Name: "r/" + r.lower(), Tail: r.comment(), Steps: []Step{}}
 	for range r.IntN(3) {
 		p.Needs = append(p.Needs, Needs[r.IntN(len(Needs))].Name)
 	}
@@ -28,7 +28,7 @@ func (r random) program() *Prog {
 
 func (r random) step(name string) Step {
 	op := Ops[name]
-	s := Step{Note: r.comment(), Op: name}
+	s := Step{Note: r.comment(), Op: name, Args: []Arg{}}
 	if r.IntN(3) == 0 {
 		s.Actor = fmt.Sprintf("%c%d", "tp"[r.IntN(2)], r.IntN(100))
 	}
