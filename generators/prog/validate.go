@@ -9,7 +9,7 @@ import (
 // Validate refuses a program that cannot mean anything: unknown names, use after close or munmap, a range outside its mapping that is not
 // declared to fault, flags that exclude each other. The error names the step.
 func (p *Prog) Validate() error {
-	v := &validator{files: map[string]bool{}, scopes: map[string]map[string]*object{}, acted: map[string]bool{}}
+	v := newValidator()
 	for _, need := range p.Needs {
 		if !KnownNeed(need) {
 			return fmt.Errorf("needs %s: unknown; see the list of needs", need)
@@ -34,6 +34,10 @@ type validator struct {
 	// scopes holds the names by address space: "" for the main process, "p1" for a process.
 	scopes map[string]map[string]*object
 	acted  map[string]bool
+}
+
+func newValidator() *validator {
+	return &validator{files: map[string]bool{}, scopes: map[string]map[string]*object{}, acted: map[string]bool{}}
 }
 
 // object is what a lower-case name stands for.
