@@ -88,23 +88,29 @@ func (f File) write(dev Device, n uint32, buf []byte) error {
 	return nil
 }
 
-// piece is the number of bytes read at once while looking for the head.
-const piece = 1 << 20
+// piece is the number of blocks read at once while looking for the head.
+const piece = 1024
 
-// Head is the last log header: the valid one with the highest sequence number. It reads the whole journal.
+// Head is the last log header: the valid one with the highest sequence number. It reads the whole journal, backwards: sequence
+// numbers rise with the position, so that few headers are worth the computation of their checksums.
 func Head(dev Device, f File) (disk.LogHeader, error) {
 	var best disk.LogHeader
 	found := false
 	bs := int(f.BlockSize)
-	buf := make([]byte, piece)
-	for n := uint32(0); n < f.Len(); {
-		part := buf[:min(piece, int64(f.Len()-n)*int64(bs))]
-		if err := f.read(dev, n, part); err != nil {
+	buf := make([]byte, piece*bs)
+	for end := f.Len(); end > 0; {
+		start := end - min(end, piece)
+		if err := f.read(dev, start, buf[:int(end-start)*bs]); err != nil {
 			return best, err
 		}
-		for ; len(part) > 0; n, part = n+1, part[bs:] {
-			lh, err := disk.DecodeLogHeader(part[:bs], f.Addr(n))
-			if err == nil && lh.Blkno == n && (!found || lh.Sequence > best.Sequence) {
+		for ; end > start; end-- {
+			n := end - 1
+			block := buf[int(n-start)*bs:][:bs]
+			if t, ok := disk.TypeOf(block); !ok || t != disk.TypeLH || found && be.Uint64(block[sequenceOffset:]) <= best.Sequence {
+				continue
+			}
+			lh, err := disk.DecodeLogHeader(block, f.Addr(n))
+			if err == nil && lh.Blkno == n {
 				best, found = lh, true
 			}
 		}
@@ -117,6 +123,9 @@ func Head(dev Device, f File) (disk.LogHeader, error) {
 	}
 	return best, nil
 }
+
+// sequenceOffset is where lh_sequence is in a log header.
+const sequenceOffset = disk.HeaderSize
 
 // Clean tells whether the journal with the given head has nothing to recover.
 func Clean(head disk.LogHeader) bool { return head.Flags&disk.LogUnmount != 0 }
