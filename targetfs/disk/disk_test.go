@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -211,6 +212,54 @@ func TestLogHeader(t *testing.T) {
 	b[4095] = 1
 	_, err = DecodeLogHeader(b, 24)
 	g.Expect(err).NotTo(gomega.HaveOccurred(), "a header of version 1 has no lh_crc")
+}
+
+// TestLogHeaderOfKernel verifies both checksums of a header that Linux 6.1 wrote.
+func TestLogHeaderOfKernel(t *testing.T) {
+	g := gomega.NewWithT(t)
+	b := block(t, 4096, `01161970 00000008 00000000 00000000 00000320 00000000 00000000 00000800
+		00000402 000004b0 00000660 965a8da0 7792d0f0 158de512 00000000 6b03088d
+		00000000 00000678 00000000 00000012 00000000 0000081e 00000000 0000081f
+		00000000 00000000 ffffffff fffffb50 00000000 0000019e`)
+	lh, err := DecodeLogHeader(b, 1656)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect([]uint64{lh.Sequence, uint64(lh.Tail), uint64(lh.Blkno), lh.Addr, lh.Jinode, lh.StatfsAddr, lh.QuotaAddr}).To(
+		gomega.Equal([]uint64{2048, 1200, 1632, 1656, 18, 2078, 2079}))
+	g.Expect([]int64{lh.LocalTotal, lh.LocalFree, lh.LocalInodes}).To(gomega.Equal([]int64{0, -1200, 414}))
+	out := make([]byte, 4096)
+	lh.Encode(out)
+	g.Expect(out).To(gomega.Equal(b))
+}
+
+// TestAttributesOfKernel reads the records of an EA block that Linux 6.1 wrote.
+func TestAttributesOfKernel(t *testing.T) {
+	g := gomega.NewWithT(t)
+	b := block(t, 4096, `01161970 0000000a 00000000 00000000 00000640 00000000
+		00000018 00000003 03010000 00000000 666f6f62 61720000
+		00000018 00000002 01040000 00000000 74747600 00000000
+		00000fb8 00000002 01030100 00000000 73737600`)
+	var got []string
+	for ea, err := range EAsOf(b).All(3946) {
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		got = append(got, fmt.Sprintf("%v.%s=%s", ea.Type, ea.Name(), ea.Inline()))
+	}
+	g.Expect(got).To(gomega.Equal([]string{"user.foo=bar", "trusted.t=tv", "security.s=sv"}))
+}
+
+// TestLeafOfKernel reads the start of a leaf that Linux 6.1 wrote: its first record is empty and has stale bytes.
+func TestLeafOfKernel(t *testing.T) {
+	g := gomega.NewWithT(t)
+	b := block(t, 4096, `01161970 00000006 00000000 00000000 00000258 00000000 00030001 000004b0
+		00000000 00000000 00000000 000009c7 00000001 0444ca12 00000000 6b03088d
+		@104 00000000 00000000 00000000 00000000 0ed4e242 00300001
+		@152 00000000 00000008 00000000 000009c7 23a0dee4 0f680002 00080000 @192 6631`)
+	lf, err := DecodeLeaf(b, 3077)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect([]uint64{uint64(lf.Depth), lf.Inode, uint64(lf.Dist)}).To(gomega.Equal([]uint64{3, 2503, 1}))
+	e, found, err := LeafDirents(b).Find("f1", HashName("f1"), 3077)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(found).To(gomega.BeTrue())
+	g.Expect(e.Inum).To(gomega.Equal(Inum{8, 2503}))
 }
 
 func TestLogDescriptor(t *testing.T) {

@@ -42,6 +42,9 @@ func (tx *Tx) header(g *group) (*disk.Rgrp, error) {
 	if rg, ok := tx.headers[g]; ok {
 		return rg, nil
 	}
+	if err := tx.writable(); err != nil {
+		return nil, err
+	}
 	b, err := tx.raw(g.Addr)
 	if err != nil {
 		return nil, err
@@ -164,6 +167,9 @@ func (tx *Tx) release(addr uint64) error {
 // alloc takes up to want adjacent free blocks at or after goal and sets them to state. It returns ENOSPC when nothing is
 // free. Blocks that were freed and not yet flushed are released by a flush when nothing else is left.
 func (tx *Tx) alloc(goal uint64, want uint32, state disk.BlockState) (uint64, uint32, error) {
+	if err := tx.writable(); err != nil {
+		return 0, 0, err
+	}
 	start, n, err := tx.search(goal, want)
 	if err == nil && n == 0 && len(tx.im.held) > 0 {
 		if err = tx.im.flush(); err == nil {

@@ -33,7 +33,7 @@ func Check(dev Device, size int64, report func(Finding)) error {
 	return nil
 }
 
-// checker carries what is known so far. The numbers I1 to P4 in comments are the rules of gfs2-format's section on fsck.
+// checker carries what is known so far.
 type checker struct {
 	im     *Image
 	tx     *Tx
@@ -100,7 +100,7 @@ func (c *checker) noteIO(err error) {
 }
 
 // own notes that something points to block addr, which should then be in state s. It returns false for a pointer that must not be
-// followed: outside the resource groups, or to a block that has an owner already (P1.5, pass 1b).
+// followed: outside the resource groups, or to a block that has an owner already.
 func (c *checker) own(addr uint64, s disk.BlockState, owner uint64) bool {
 	g := c.im.groupOf(addr)
 	if g == nil {
@@ -136,7 +136,7 @@ func (c *checker) walkInodes() {
 	}
 }
 
-// checkGroups compares the bitmaps with what has an owner, and the counters with the bitmaps (I4, P1.10, P1.11).
+// checkGroups compares the bitmaps with what has an owner, and the counters with the bitmaps.
 func (c *checker) checkGroups() {
 	for _, g := range c.im.groups {
 		b, err := c.tx.raw(g.Addr)
@@ -182,7 +182,7 @@ func (c *checker) compare(g *group, bm disk.Bitmap, start uint32) {
 	}
 }
 
-// checkLinks compares link counts with the names that were found (P4).
+// checkLinks compares link counts with the names that were found.
 func (c *checker) checkLinks() {
 	for _, addr := range slices.Sorted(maps.Keys(c.inodes)) {
 		if facts := c.inodes[addr]; facts.nlink != facts.refs {

@@ -7,7 +7,7 @@ import (
 	"faultline/targetfs/disk"
 )
 
-// dirWalk is the state of checking one directory (P2).
+// dirWalk is the state of checking one directory.
 type dirWalk struct {
 	c       *checker
 	di      *disk.Dinode
@@ -101,7 +101,7 @@ func (w *dirWalk) checkPlace(name string, target uint64, di *disk.Dinode) {
 	}
 }
 
-// walkTable checks the hash table's runs and walks the leaves (P2.8).
+// walkTable checks the hash table's runs and walks the leaves.
 func (w *dirWalk) walkTable() (leaves uint64) {
 	c, di := w.c, w.di
 	err := c.tx.leaves(di, 0, func(first, n, addr uint64) (bool, error) {
@@ -157,7 +157,7 @@ func (w *dirWalk) checkRun(first, n uint64, leaf *leafBlock) {
 	}
 }
 
-// checkTreeOfDirs checks that each directory's ".." is where its name is, and that a root is above it (P3).
+// checkTreeOfDirs checks that each directory's ".." is where its name is, and that a root is above it.
 func (c *checker) checkTreeOfDirs() {
 	roots := map[uint64]bool{c.im.Root(): true, c.im.Master(): true}
 	above := map[uint64]bool{} // directories known to have a root above them

@@ -2,7 +2,7 @@ package image
 
 import "faultline/targetfs/disk"
 
-// visit checks one inode and everything it owns (P1).
+// visit checks one inode and everything it owns.
 func (c *checker) visit(addr uint64, state disk.BlockState) {
 	c.own(addr, disk.InodeBlock, addr)
 	if state == disk.Unlinked {
@@ -88,7 +88,7 @@ func (c *checker) walkTree(di *disk.Dinode, addr uint64, level int) (count uint6
 	return count
 }
 
-// walkXattrs owns and checks the blocks of extended attributes (P1.8).
+// walkXattrs owns and checks the blocks of extended attributes.
 func (c *checker) walkXattrs(di *disk.Dinode) (count uint64) {
 	if di.Eattr == 0 {
 		if di.Flags&disk.FlagEAIndirect != 0 {

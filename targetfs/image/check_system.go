@@ -12,7 +12,7 @@ func isNotExist(err error) bool {
 	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// checkSystem checks the system files: that they exist, carry the flag, and have the right sizes (I2, P1.1, P2.10).
+// checkSystem checks the system files: that they exist, carry the flag, and have the right sizes.
 func (c *checker) checkSystem() {
 	master := c.im.Master()
 	c.systemInode(master)

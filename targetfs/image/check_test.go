@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -204,10 +205,13 @@ func u32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 func u64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func (s *subject) corruptions() []corruption {
-	small, linear, hashed := s.stat(s.small), s.stat(s.linear), s.stat(s.hashed)
+	return slices.Concat(s.inodeCorruptions(), s.directoryCorruptions(), s.xattrCorruptions(), s.systemCorruptions())
+}
+
+func (s *subject) inodeCorruptions() []corruption {
+	small, hashed := s.stat(s.small), s.stat(s.hashed)
 	rg := s.groups[1]
 	return []corruption{
-		// Dinodes.
 		{name: "magic", block: s.small, value: u32(0)},
 		{name: "type", block: s.small, off: 4, value: u32(5)},
 		{name: "format", block: s.small, off: 16, value: u32(99), neither: true},
@@ -242,7 +246,13 @@ func (s *subject) corruptions() []corruption {
 		{name: "symbolic link of size 0", block: s.link, off: offSize, value: u64(0), onlyOurs: true},
 		{name: "jdata flag missing", block: s.linear, off: offFlags, value: u32(0), onlyOurs: true},
 		{name: "truncation in progress", block: s.small, off: offFlags, value: u32(disk.FlagTruncInProg), neither: true},
-		// Directories.
+	}
+}
+
+func (s *subject) directoryCorruptions() []corruption {
+	linear, hashed := s.stat(s.linear), s.stat(s.hashed)
+	rg := s.groups[1]
+	return []corruption{
 		{name: "di_entries", block: s.linear, off: offEntries, value: u32(linear.Entries + 1)},
 		{name: "di_entries of a hashed directory", block: s.hashed, off: offEntries, value: u32(hashed.Entries - 2)},
 		{name: "hash of an entry", block: s.linear, off: payload + 96 + 16, value: u32(1)},
@@ -275,7 +285,11 @@ func (s *subject) corruptions() []corruption {
 		{name: "hash table entry outside", block: s.table, off: disk.HeaderSize, value: u64(1 << 40)},
 		{name: "di_depth", block: s.hashed, off: offDepth, value: u16(hashed.Depth + 1)},
 		{name: "hash table size", block: s.hashed, off: offSize, value: u64(hashed.Size / 2)},
-		// Extended attributes.
+	}
+}
+
+func (s *subject) xattrCorruptions() []corruption {
+	return []corruption{
 		{name: "ea outside", block: s.oneEA, off: offEattr, value: u64(1 << 40)},
 		{name: "ea missing", block: s.oneEA, off: offEattr, value: u64(0)},
 		{name: "ea block type", block: s.ea, off: 4, value: u32(5)},
@@ -290,7 +304,12 @@ func (s *subject) corruptions() []corruption {
 		{name: "ea indirect flag wrong", block: s.oneEA, off: offFlags, value: u32(disk.FlagEAIndirect)},
 		{name: "ea list block type", block: s.eaList, off: 4, value: u32(10)},
 		{name: "ea block in list", block: s.manyEABlock, off: 4, value: u32(11)},
-		// System files.
+	}
+}
+
+func (s *subject) systemCorruptions() []corruption {
+	rg := s.groups[1]
+	return []corruption{
 		{name: "statfs free", block: s.statfs, off: payload + 8, value: u64(12345)},
 		{name: "statfs dinodes", block: s.statfs, off: payload + 16, value: u64(1)},
 		{name: "statfs without system flag", block: s.statfs, off: offFlags, value: u32(disk.FlagJdata)},
@@ -300,7 +319,6 @@ func (s *subject) corruptions() []corruption {
 		{name: "quota_change block", block: s.qcBlock, off: 4, value: u32(5)},
 		{name: "journal size", block: s.journal, off: offSize, value: u64(4 << 20), onlyOurs: true},
 		{name: "inum value", block: s.inum, off: payload, value: u64(0), neither: true},
-		// Resource groups.
 		{name: "rg_free", block: rg.Addr, off: 28, value: u32(rg.free + 1)},
 		{name: "rg_dinodes", block: rg.Addr, off: 32, value: u32(3)},
 		{name: "leaked block", block: rg.Addr, off: s.bitmapByte(rg, rg.Data0+uint64(rg.Data)-100), value: []byte{1}},

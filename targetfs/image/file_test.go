@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"io"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -279,4 +280,56 @@ func TestXattrLimits(t *testing.T) {
 		return tx.SetXattr(ino, Xattr{disk.EAUser, "a"}, make([]byte, 65536), 0)
 	})
 	g.Expect(err).To(gomega.MatchError(syscall.ERANGE), "135 pointers do not fit into 488 bytes")
+}
+
+// TestViewChangesNothing tries every change in a View.
+func TestViewChangesNothing(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	file := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	mode := uint32(0)
+	x := Xattr{disk.EAUser, "x"}
+	ti.must(func(tx *Tx) error { return tx.SetXattr(file, x, nil, 0) })
+	for name, change := range map[string]func(tx *Tx) error{
+		"create": func(tx *Tx) error { _, err := tx.Create(ti.Root(), "g", NewInode{Mode: disk.ModeReg}); return err },
+		"link":   func(tx *Tx) error { return tx.Link(file, ti.Root(), "g") },
+		"unlink": func(tx *Tx) error { _, _, err := tx.Unlink(ti.Root(), "f"); return err },
+		"rename": func(tx *Tx) error { _, err := tx.Rename(ti.Root(), "f", ti.Root(), "g", 0); return err },
+		"mode":   func(tx *Tx) error { return tx.SetAttr(file, Changes{Mode: &mode}) },
+		"flags":  func(tx *Tx) error { return tx.SetFlags(file, disk.FlagNoatime) },
+		"set":    func(tx *Tx) error { return tx.SetXattr(file, x, []byte("v"), 0) },
+		"remove": func(tx *Tx) error { return tx.RemoveXattr(file, x) },
+	} {
+		g.Expect(ti.View(change)).To(gomega.MatchError(syscall.EROFS), name)
+	}
+	ti.closeClean()
+	im, err := Open(ti.dev, ti.size, Options{ReadOnly: true})
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	_, err = im.WriteAt(file, []byte("x"), 0)
+	g.Expect(err).To(gomega.MatchError(syscall.EROFS))
+	g.Expect(im.Close()).To(gomega.Succeed())
+}
+
+// TestWithdraw: after an inconsistency nothing is written any more, and what was synced before survives.
+func TestWithdraw(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	file := ti.create(ti.Root(), "f", disk.ModeReg|0o644)
+	g.Expect(ti.Sync()).To(gomega.Succeed())
+	ti.create(ti.Root(), "not synced", disk.ModeReg|0o644)
+	err := ti.Update(func(tx *Tx) error { return tx.release(file + 5) })
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("block is free and becomes free")))
+	g.Expect(ti.Withdrawn()).To(gomega.Equal(err))
+	before, err := os.ReadFile(ti.path)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	_, err = ti.WriteAt(file, []byte("x"), 0)
+	g.Expect(err).To(gomega.MatchError(syscall.EIO))
+	g.Expect(ti.Sync()).To(gomega.MatchError(syscall.EIO))
+	g.Expect(ti.Close()).To(gomega.Succeed())
+	after, err := os.ReadFile(ti.path)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(bytes.Equal(before, after)).To(gomega.BeTrue())
+	ti.open()
+	g.Expect(ti.stat(ti.Root()).Entries).To(gomega.Equal(uint32(3)))
+	ti.closeClean()
 }

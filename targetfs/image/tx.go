@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"syscall"
 	"time"
 
 	"faultline/targetfs/disk"
@@ -20,6 +21,14 @@ type Tx struct {
 
 func newTx(im *Image) *Tx {
 	return &Tx{im: im, changed: map[uint64]block{}, freed: map[uint64]struct{}{}, headers: map[*group]*disk.Rgrp{}, time: im.now()}
+}
+
+// writable refuses changes in a View.
+func (tx *Tx) writable() error {
+	if tx.changed == nil {
+		return fmt.Errorf("change something in a View: %w", syscall.EROFS)
+	}
+	return nil
 }
 
 // raw is the content of block addr as this transaction sees it. It must not be changed.
@@ -41,6 +50,9 @@ func (tx *Tx) read(addr uint64, t disk.BlockType) ([]byte, error) {
 
 // edit is the content of metadata block addr, which must be of type t, for changing.
 func (tx *Tx) edit(addr uint64, t disk.BlockType) ([]byte, error) {
+	if err := tx.writable(); err != nil {
+		return nil, err
+	}
 	if b, ok := tx.changed[addr]; ok {
 		return b.data, disk.CheckType(b.data, addr, t)
 	}
