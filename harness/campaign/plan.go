@@ -9,7 +9,6 @@ import (
 	"faultline/generators"
 	"faultline/generators/family"
 	"faultline/generators/prog"
-	"faultline/suites/regress"
 )
 
 // Selection says which programs a run has.
@@ -21,6 +20,8 @@ type Selection struct {
 	// Filter is an expression over names, "" for all: see ParseFilter.
 	Filter string
 	Seed   uint64
+	// Regressions run before the families, as the group regress; they are in quick.
+	Regressions []*prog.Prog
 }
 
 // Plan is the ordered programs of a run.
@@ -61,7 +62,7 @@ func Groups() []string {
 // Programs are the programs of the plan in their order: the regressions, then family by family. It can be walked through any number of times.
 func (p *Plan) Programs() iter.Seq[*prog.Prog] {
 	return func(yield func(*prog.Prog) bool) {
-		for _, one := range regress.Programs() {
+		for _, one := range p.sel.Regressions {
 			if p.filter.Match(one.Name) && p.wants(one, true, "regress") && !yield(one) {
 				return
 			}
@@ -129,7 +130,7 @@ func (p *Plan) Count() int {
 		}
 		return n
 	}
-	for _, one := range regress.Programs() {
+	for _, one := range p.sel.Regressions {
 		if p.filter.Match(one.Name) && p.wants(one, true, "regress") {
 			n++
 		}
@@ -150,8 +151,8 @@ func (p *Plan) Count() int {
 }
 
 // Find is the program of that name, in the regressions or the families, or nil.
-func Find(name string) *prog.Prog {
-	for _, one := range regress.Programs() {
+func Find(name string, regressions []*prog.Prog) *prog.Prog {
+	for _, one := range regressions {
 		if one.Name == name {
 			return one
 		}

@@ -11,6 +11,7 @@ import (
 	"faultline/generators"
 	"faultline/generators/family"
 	"faultline/harness/self"
+	"faultline/suites/regress"
 )
 
 func TestMain(m *testing.M) {
@@ -103,7 +104,7 @@ func FuzzFilter(f *testing.F) {
 // names are the programs of a selection, in order.
 func names(t *testing.T, sel Selection) []string {
 	t.Helper()
-	plan, err := NewPlan(sel)
+	plan, err := NewPlan(withRegressions(sel))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestPlan(t *testing.T) {
 			g := gomega.NewWithT(t)
 			row.sel.Seed = 1
 			got := names(t, row.sel)
-			plan, err := NewPlan(row.sel)
+			plan, err := NewPlan(withRegressions(row.sel))
 			g.Expect(err).NotTo(gomega.HaveOccurred())
 			g.Expect(plan.Count()).To(gomega.Equal(len(got)), "Count and Programs")
 			g.Expect(names(t, row.sel)).To(gomega.Equal(got), "walked through again")
@@ -162,11 +163,11 @@ func TestPlan(t *testing.T) {
 				g.Expect(got).To(gomega.BeEmpty())
 			case "quick, less a word":
 				for _, name := range got {
-					g.Expect(family.Labels(Find(name))).NotTo(gomega.ContainElement("dio"), name)
+					g.Expect(family.Labels(Find(name, regress.Programs()))).NotTo(gomega.ContainElement("dio"), name)
 				}
 			case "a label":
 				for _, name := range got {
-					g.Expect(family.Labels(Find(name))).To(gomega.ContainElement("punch"), name)
+					g.Expect(family.Labels(Find(name, regress.Programs()))).To(gomega.ContainElement("punch"), name)
 				}
 			case "all but quick":
 				for _, name := range got {
@@ -182,7 +183,7 @@ func TestPlan(t *testing.T) {
 
 func TestUnknownGroup(t *testing.T) {
 	for _, sel := range []Selection{{Groups: []string{"quick", "nonesuch"}}, {Exclude: []string{"nonesuch"}}} {
-		_, err := NewPlan(sel)
+		_, err := NewPlan(withRegressions(sel))
 		gomega.NewWithT(t).Expect(err).To(gomega.MatchError(
 			`there is no group "nonesuch"; the groups are ` + strings.Join(Groups(), " ")))
 	}
@@ -212,11 +213,16 @@ func TestLabelsAreThoseOfTheFamilies(t *testing.T) {
 func TestFind(t *testing.T) {
 	g := gomega.NewWithT(t)
 	for _, name := range names(t, Selection{Groups: []string{"quick"}, Seed: 1, Filter: "regress/* || crossio || sequence"}) {
-		p := Find(name)
+		p := Find(name, regress.Programs())
 		g.Expect(p).NotTo(gomega.BeNil(), name)
 		g.Expect(p.Name).To(gomega.Equal(name))
 	}
 	for _, name := range []string{"", "selfio", "selfio/", "regress/nonesuch", "nonesuch/pread"} {
-		g.Expect(Find(name)).To(gomega.BeNil(), name)
+		g.Expect(Find(name, regress.Programs())).To(gomega.BeNil(), name)
 	}
+}
+
+func withRegressions(sel Selection) Selection {
+	sel.Regressions = regress.Programs()
+	return sel
 }

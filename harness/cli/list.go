@@ -13,10 +13,11 @@ import (
 	"faultline/generators/prog"
 	"faultline/harness/campaign"
 	"faultline/harness/target"
+	"faultline/suites/regress"
 )
 
 func listCommand() *cobra.Command {
-	sel := campaign.Selection{}
+	sel := campaign.Selection{Regressions: regress.Programs()}
 	subjects := []string{"families", "programs", "steps", "targets", "groups", "needs"}
 	cmd := &cobra.Command{
 		Use:       "list families|programs|steps|targets|groups|needs",
@@ -90,7 +91,7 @@ func listPrograms(sel campaign.Selection) error {
 
 // completeNames completes the names of quick programs for the shell.
 func completeNames(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	plan, err := campaign.NewPlan(campaign.Selection{Groups: []string{"quick"}, Seed: family.DefaultSeed})
+	plan, err := campaign.NewPlan(campaign.Selection{Groups: []string{"quick"}, Seed: family.DefaultSeed, Regressions: regress.Programs()})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -16,6 +16,7 @@ import (
 	"faultline/harness/campaign"
 	"faultline/harness/target"
 	"faultline/results"
+	"faultline/suites/regress"
 )
 
 type reproFlags struct {
@@ -135,7 +136,7 @@ func (f *reproFlags) tell(o harness.Outcome, t results.Totals) {
 func loadProgram(what string) (*prog.Prog, error) {
 	text, err := os.ReadFile(what)
 	if errors.Is(err, os.ErrNotExist) {
-		if p := campaign.Find(what); p != nil {
+		if p := campaign.Find(what, regress.Programs()); p != nil {
 			return p, nil
 		}
 		return nil, usage("%s is neither a file nor the name of a program; see faultline list programs", what)

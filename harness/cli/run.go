@@ -20,6 +20,7 @@ import (
 	"faultline/harness/campaign"
 	"faultline/harness/target"
 	"faultline/results"
+	"faultline/suites/regress"
 )
 
 // runFlags are the flags of run. What chooses the cases is recorded in the journal, so that --resume needs no flags.
@@ -79,7 +80,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	plan, err := campaign.NewPlan(campaign.Selection{Groups: f.groups, Exclude: f.exclude, Filter: f.filter, Seed: f.seed})
+	plan, err := campaign.NewPlan(campaign.Selection{Groups: f.groups, Exclude: f.exclude, Filter: f.filter, Seed: f.seed, Regressions: regress.Programs()})
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -137,6 +138,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return usage("--color %s: wanted auto, always or never", f.colour)
 	case f.resume && f.results == "":
 		return usage("--resume needs --results DIR, the folder of the run to go on with")
+	}
+	if tests, _ := filepath.Glob(filepath.Join(f.suite, "*_test.go")); f.suite != "" && tests == nil {
+		return usage("--suite %s: there is no Go test in it; see suites/example for one", f.suite)
 	}
 	if f.resume {
 		if err := f.recall(cmd); err != nil {
