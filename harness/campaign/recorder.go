@@ -73,7 +73,11 @@ func NewRecorder(rec Record, header results.Header) (*Recorder, error) {
 	}
 	r.junit, err = results.NewJUnit(junit, results.JUnitOptions{Class: "faultline", Journal: path, Header: header})
 	if err != nil {
-		return nil, errors.Join(err, r.journal.Close())
+		err = errors.Join(err, r.journal.Close())
+		if !rec.Resume { // nothing has begun: the same command works once the user has mended it
+			err = errors.Join(err, os.Remove(path))
+		}
+		return nil, err
 	}
 	if rec.Resume {
 		err = r.replay(path, open)

@@ -72,7 +72,24 @@ Start with "faultline run", then point it at a directory on your file system: "f
 		return usage("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(runCommand(), reproCommand(), listCommand(), showCommand(), doctorCommand(), versionCommand())
+	refuseUnknownShells(root)
 	return root
+}
+
+// refuseUnknownShells keeps cobra's completion command from answering a shell it does not know with its help and exit code 0.
+func refuseUnknownShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return
+	}
+	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	completion.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage("there is no completion for %q; there is for bash, fish, powershell and zsh", args[0])
+		}
+		return nil
+	}
 }
 
 // noArgs refuses arguments with a line that says so.
