@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"faultline/generators/prog"
 )
@@ -19,6 +20,8 @@ type Pool struct {
 	// several goroutines, and so may Report.
 	Announce func(names []string) error
 	Report   func(Outcome)
+	// Leaked counts, after Run, the workers that not even SIGKILL has ended.
+	Leaked atomic.Int64
 }
 
 // batch is how many programs are announced at once.
@@ -66,6 +69,7 @@ func (p *Pool) lane(ctx context.Context, from *source) error {
 		from.giveBack(lost.Left...)
 	}
 	closed := r.Close(context.WithoutCancel(ctx))
+	p.Leaked.Add(int64(r.Leaked))
 	return errors.Join(err, fed, closed)
 }
 

@@ -136,5 +136,9 @@ func runOn(ctx, soft context.Context, plan *Plan, t *Target, rec *Recorder, how 
 			}
 		}
 	}
-	return pool.Run(ctx, soft, iter.Seq[*prog.Prog](todo))
+	err := pool.Run(ctx, soft, iter.Seq[*prog.Prog](todo))
+	if n := pool.Leaked.Load(); n > 0 {
+		rec.screen.Println(fmt.Sprintf("%d workers on %s hang so that not even SIGKILL ends them; they were left behind", n, t.Spec))
+	}
+	return err
 }
