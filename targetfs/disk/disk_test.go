@@ -182,6 +182,18 @@ func TestBitmapStates(t *testing.T) {
 	}
 	_, ok = bm.FindFree(22)
 	g.Expect(ok).To(gomega.BeFalse())
+	long := make(Bitmap, 100)
+	for n := range long.Len() {
+		long.Set(n, BlockState(1+n%3))
+	}
+	for n := range long.Len() {
+		long.Set(n, Free)
+		for from := range n + 1 {
+			at, ok := long.FindFree(from)
+			g.Expect(ok && at == n).To(gomega.BeTrue(), "free block %d, from %d: %d", n, from, at)
+		}
+		long.Set(n, Used)
+	}
 
 	legal := map[[2]BlockState]bool{{Free, Used}: true, {Free, InodeBlock}: true, {Used, Free}: true,
 		{InodeBlock, Unlinked}: true, {Unlinked, Free}: true, {InodeBlock, Free}: true}

@@ -194,20 +194,24 @@ func (bm Bitmap) Set(n uint32, s BlockState) {
 // FindFree is the first free block at or after from; false when there is none.
 func (bm Bitmap) FindFree(from uint32) (uint32, bool) {
 	for n := from; n < bm.Len(); {
-		if n%4 == 0 && !hasFree(bm[n/4]) {
-			n += 4
-			continue
-		}
-		if bm.State(n) == Free {
+		rest := bm[n/4:]
+		switch {
+		case n%4 == 0 && len(rest) >= 8 && !hasFree(be.Uint64(rest)):
+			n += 32
+		case bm.State(n) == Free:
 			return n, true
+		default:
+			n++
 		}
-		n++
 	}
 	return 0, false
 }
 
-// hasFree tells whether one of the four pairs of b is 00.
-func hasFree(b byte) bool { return (b|b>>1)&0x55 != 0x55 }
+// hasFree tells whether one of the 32 pairs of w is 00.
+func hasFree(w uint64) bool {
+	const low = 0x5555555555555555
+	return (w|w>>1)&low != low
+}
 
 // Count is the number of blocks of bm in each state.
 func (bm Bitmap) Count() (n [4]uint32) {

@@ -194,9 +194,9 @@ func (tx *Tx) search(goal uint64, want uint32) (uint64, uint32, error) {
 	}
 	for i := range groups {
 		g := groups[(first+i)%len(groups)]
-		from := g.next
-		if g.Contains(goal) {
-			from = uint32(goal - g.Data0)
+		from, err := tx.searchStart(g, goal)
+		if err != nil {
+			return 0, 0, err
 		}
 		start, n, err := tx.searchGroup(g, from, want)
 		if err != nil || n > 0 {
@@ -204,6 +204,20 @@ func (tx *Tx) search(goal uint64, want uint32) (uint64, uint32, error) {
 		}
 	}
 	return 0, 0, nil
+}
+
+// searchStart is where a search in g begins: at the goal when it is free, else where the last search ended. A goal that
+// is taken would make each of many searches pass over the same blocks.
+func (tx *Tx) searchStart(g *group, goal uint64) (uint32, error) {
+	if !g.Contains(goal) {
+		return g.next, nil
+	}
+	at := uint32(goal - g.Data0)
+	bm, start, err := tx.bitmap(g, tx.im.bs.BitmapIndex(at))
+	if err != nil || bm.State(at-start) == disk.Free {
+		return at, err
+	}
+	return max(at, g.next), nil
 }
 
 // searchGroup looks in g from block from to the end, then from the beginning.
