@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -21,13 +22,19 @@ func (r *Runner) suspects() suspects {
 	return suspects{r.target.Mount(), r.proc.PIDs()}
 }
 
-// pattern finds their names in a line of the kernel log: functions and devices of the file system, the flusher of its device, our processes.
-func (s suspects) pattern() *regexp.Regexp {
-	fstype := regexp.QuoteMeta(s.facts.Type)
-	names := []string{`\b` + fstype + `[_:]`, `\bflush-` + regexp.QuoteMeta(s.facts.Number) + `\b`}
-	if device, found := strings.CutPrefix(s.facts.Device, "/dev/"); found {
-		names = append(names, `\b`+regexp.QuoteMeta(device[strings.LastIndexByte(device, '/')+1:])+`\b`)
+// device is the pattern of the block device's name, which is in nothing if there is none.
+func (s suspects) device() *regexp.Regexp {
+	name, found := strings.CutPrefix(s.facts.Device, "/dev/")
+	if !found {
+		return regexp.MustCompile(`[^\x00-\x{10FFFF}]`)
 	}
+	return regexp.MustCompile(`\b` + regexp.QuoteMeta(path.Base(name)) + `\b`)
+}
+
+// task is the pattern of what a trace names: our processes, and the flusher of the device. A function of the file system is not enough: another
+// file system of the same type may be to blame.
+func (s suspects) task() *regexp.Regexp {
+	names := []string{`\bflush-` + regexp.QuoteMeta(s.facts.Number) + `\b`}
 	for _, pid := range s.pids {
 		names = append(names, fmt.Sprintf(`(PID: |:)%d\b`, pid))
 	}
@@ -85,15 +92,22 @@ func complaint(lines []watch.Line, who suspects) (watch.Finding, bool) {
 	if len(findings) == 0 {
 		return watch.Finding{}, false
 	}
-	names := who.pattern()
+	task, device := who.task(), who.device()
 	for _, f := range findings {
+		if f.Kind == "fs error" || f.Kind == "io error" {
+			// These name the device in their own line.
+			if device.MatchString(f.Line.Text) {
+				return f, true
+			}
+			continue
+		}
 		near := 0
 		for _, l := range lines {
 			if l.Seq < f.Line.Seq || near == traceLines {
 				continue
 			}
 			near++
-			if names.MatchString(l.Text) {
+			if task.MatchString(l.Text) {
 				return f, true
 			}
 		}

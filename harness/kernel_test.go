@@ -79,6 +79,13 @@ func TestComplaintsOfTheKernel(t *testing.T) {
 	}
 }
 
+// A file system without a device is not blamed for anybody's.
+func TestComplaintsWithoutADevice(t *testing.T) {
+	_, blamed := complaint(kernelSays("EXT4-fs error (device loop7): ext4_lookup:1855: inode #12: comm x: deleted inode referenced"),
+		suspects{facts: target.Facts{Type: "tmpfs", Device: "tmpfs", Number: "0:31"}})
+	gomega.NewWithT(t).Expect(blamed).To(gomega.BeFalse())
+}
+
 // A complaint far behind belongs to something else.
 func TestComplaintEnds(t *testing.T) {
 	g := gomega.NewWithT(t)

@@ -23,8 +23,7 @@ type Runner struct {
 	mark   watch.Mark
 
 	proc *worker.Proc
-	pids []int // of the latest worker, for the kernel log
-	sent int   // programs given to this worker
+	sent int // programs given to this worker
 	seq  uint64
 	// flight are the jobs the worker has in hand, in order; queue are those that come next.
 	flight, queue []*job
@@ -326,8 +325,8 @@ func (r *Runner) closeTarget(ctx context.Context) error {
 	var damage *target.CheckError
 	if errors.As(err, &damage) && r.out != nil {
 		r.out(Outcome{
-			Name: "target/fsck", Verdict: results.Wrong, Kind: results.Fsck, Step: -1, Start: time.Now(),
-			Message:  fmt.Sprintf("%v; the last program was %s", damage, r.last),
+			Name: "target/fsck/" + r.last, Verdict: results.Wrong, Kind: results.Fsck, Step: -1, Start: time.Now(),
+			Message:  damage.Error(),
 			Evidence: []Section{{"fsck.txt", damage.Command + "\n" + damage.Output}},
 		})
 	}
