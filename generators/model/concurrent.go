@@ -12,6 +12,8 @@ import (
 // expectations and what is left behind.
 type section struct {
 	actor string
+	// from and end are its first step and the one behind its last.
+	from, end int
 	// writers are the actors that write each file and each area.
 	writers map[object]map[string]bool
 	// during is what can be seen at any moment; nil in the first walk.
@@ -96,7 +98,7 @@ func (m *model) section(from, end int) error {
 		return err
 	}
 	before := m.state.clone()
-	m.sec = &section{writers: map[object]map[string]bool{}}
+	m.sec = &section{from: from, end: end, writers: map[object]map[string]bool{}}
 	const rounds = 12
 	for round := 0; ; round++ {
 		seen := m.state.clone()

@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"faultline/generators/prog"
@@ -11,15 +12,14 @@ var errNames = errors.New("the model cannot follow names that change beside othe
 
 func (m *model) openStep(s *prog.Step) (prog.Expect, error) {
 	name, flags := string(s.Args[0].(prog.Name)), s.Args[1].(prog.Words)
-	i := m.names[name]
+	i, missing := m.find(name)
 	write := flags.Has("wronly") || flags.Has("rdwr")
 	switch {
-	case i == nil && !flags.Has("creat"):
-		return fails("ENOENT"), nil
+	case i == nil && (!flags.Has("creat") || m.barred(name) != nil):
+		return missing, nil
+	case i == nil && m.contended(name, s.Actor):
+		return nil, errNames
 	case i == nil:
-		if !m.parentExists(name) {
-			return fails("ENOENT"), nil
-		}
 		i = m.newInode()
 		m.names[name] = i
 	case i.dir && (write || flags.Has("creat")):
@@ -33,13 +33,46 @@ func (m *model) openStep(s *prog.Step) (prog.Expect, error) {
 	return nil, nil
 }
 
-func (m *model) parentExists(name string) bool {
+// find is the file or directory of that name; without one, the error of looking it up.
+func (m *model) find(name string) (*inode, prog.Expect) {
+	if i := m.names[name]; i != nil {
+		return i, nil
+	}
+	if barred := m.barred(name); barred != nil {
+		return nil, barred
+	}
+	return nil, fails("ENOENT")
+}
+
+// barred is the error of making a file of that name: its directory is missing, or is none.
+func (m *model) barred(name string) prog.Expect {
 	cut := strings.LastIndexByte(name, '/')
 	if cut < 0 {
-		return true
+		return nil
 	}
-	dir := m.names[name[:cut]]
-	return dir != nil && dir.dir
+	switch dir, missing := m.find(name[:cut]); {
+	case dir == nil:
+		return missing
+	case !dir.dir:
+		return fails("ENOTDIR")
+	}
+	return nil
+}
+
+// contended reports whether a name that an actor makes is another's too while both run: then nothing says who comes first.
+func (m *model) contended(name, actor string) bool {
+	if m.sec == nil {
+		return false
+	}
+	for k := m.sec.from; k < m.sec.end; k++ {
+		s := &m.prog.Steps[k]
+		for _, a := range s.Args {
+			if other, is := a.(prog.Name); is && string(other) == name && s.Actor != actor {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (m *model) closeStep(*prog.Step) (prog.Expect, error) { return nil, nil }
@@ -50,7 +83,7 @@ func (m *model) setSize(i *inode, size int64) { m.resize(i, size, m.writes(nil, 
 // resize sets the size; if perhaps is set, it may also stay as it is.
 func (m *model) resize(i *inode, size int64, perhaps bool) {
 	if size > i.maxSize() {
-		m.grow(i, size)
+		m.grow(i, size, perhaps)
 	}
 	end := i.data.len()
 	if size < end && size < i.maxSize() || size < i.minSize() {
@@ -61,7 +94,7 @@ func (m *model) resize(i *inode, size int64, perhaps bool) {
 		i.data = i.data.overlay(size, cut)
 		m.dropCopies(i, m.pagesOf(size), perhaps)
 	} else if !perhaps && !i.known() {
-		m.grow(i, size)
+		m.grow(i, size, false)
 	}
 	if perhaps {
 		i.may(size)
@@ -91,13 +124,13 @@ func (m *model) dropCopies(i *inode, from int64, perhaps bool) {
 }
 
 func (m *model) truncateStep(s *prog.Step) (prog.Expect, error) {
-	i := m.names[string(s.Args[0].(prog.Name))]
+	i, missing := m.find(string(s.Args[0].(prog.Name)))
 	size := s.Args[1].(prog.Size).In(m.page)
 	switch {
 	case size < 0:
 		return fails("EINVAL"), nil
 	case i == nil:
-		return fails("ENOENT"), nil
+		return missing, nil
 	case i.dir:
 		return fails("EISDIR"), nil
 	}
@@ -118,10 +151,10 @@ func (m *model) fallocateStep(s *prog.Step) (prog.Expect, error) {
 	fd, mode := m.fd(s), s.Args[1].(prog.Words)
 	off, n := s.Args[2].(prog.Size).In(m.page), s.Args[3].(prog.Size).In(m.page)
 	switch {
-	case !fd.write:
-		return fails("EBADF"), nil
 	case off < 0 || n <= 0:
 		return fails("EINVAL"), nil
+	case !fd.write:
+		return fails("EBADF"), nil
 	case mode.Has("collapse"):
 		return m.collapse(fd.ino, off, n)
 	case mode.Has("insert"):
@@ -193,10 +226,10 @@ func syncResults(i *inode) prog.Expect {
 }
 
 func (m *model) statStep(s *prog.Step) (prog.Expect, error) {
-	i := m.names[string(s.Args[0].(prog.Name))]
+	i, missing := m.find(string(s.Args[0].(prog.Name)))
 	switch {
 	case i == nil:
-		return fails("ENOENT"), nil
+		return missing, nil
 	case i.dir || s.Args[1].(prog.Words).Has("blocks"):
 		return prog.Expect{prog.Succeeds}, nil
 	}
@@ -238,7 +271,12 @@ func (m *model) lseekStep(s *prog.Step) (prog.Expect, error) {
 
 // seekExtent: a file system may report data where there is a hole, never a hole where there is data (lseek(2)).
 func (m *model) seekExtent(fd *descriptor, i *inode, off int64, data bool) prog.Expect {
-	if off < 0 || off >= i.maxSize() {
+	if off < 0 {
+		// btrfs begins at 0 then, others refuse.
+		fd.lost = true
+		return prog.Expect{prog.Anything}
+	}
+	if off >= i.maxSize() {
 		return fails("ENXIO")
 	}
 	size := i.maxSize()
@@ -286,12 +324,15 @@ func firstByte(c content, zero bool) int64 {
 
 func (m *model) renameStep(s *prog.Step) (prog.Expect, error) {
 	from, to := string(s.Args[0].(prog.Name)), string(s.Args[1].(prog.Name))
-	i, old := m.names[from], m.names[to]
+	i, missing := m.find(from)
+	old := m.names[to]
 	switch {
 	case m.sec != nil:
 		return nil, errNames
-	case i == nil || !m.parentExists(to):
-		return fails("ENOENT"), nil
+	case m.barred(from) != nil, m.barred(to) != nil:
+		return append(slices.Clone(m.barred(from)), m.barred(to)...), nil
+	case i == nil:
+		return missing, nil
 	case i == old:
 		return nil, nil
 	case i.dir || old != nil && old.dir:
@@ -304,27 +345,30 @@ func (m *model) renameStep(s *prog.Step) (prog.Expect, error) {
 
 func (m *model) linkStep(s *prog.Step) (prog.Expect, error) {
 	from, to := string(s.Args[0].(prog.Name)), string(s.Args[1].(prog.Name))
+	i, missing := m.find(from)
 	switch {
 	case m.sec != nil:
 		return nil, errNames
-	case m.names[from] == nil || !m.parentExists(to):
-		return fails("ENOENT"), nil
-	case m.names[from].dir:
-		return fails("EPERM"), nil
+	case i == nil:
+		return missing, nil
+	case m.barred(to) != nil:
+		return m.barred(to), nil
 	case m.names[to] != nil:
 		return fails("EEXIST"), nil
+	case i.dir:
+		return fails("EPERM"), nil
 	}
-	m.names[to] = m.names[from]
+	m.names[to] = i
 	return nil, nil
 }
 
 func (m *model) unlinkStep(s *prog.Step) (prog.Expect, error) {
 	name := string(s.Args[0].(prog.Name))
-	switch i := m.names[name]; {
+	switch i, missing := m.find(name); {
 	case m.sec != nil:
 		return nil, errNames
 	case i == nil:
-		return fails("ENOENT"), nil
+		return missing, nil
 	case i.dir:
 		return fails("EISDIR"), nil
 	}
@@ -339,8 +383,8 @@ func (m *model) mkdirStep(s *prog.Step) (prog.Expect, error) {
 		return nil, errNames
 	case m.names[name] != nil:
 		return fails("EEXIST"), nil
-	case !m.parentExists(name):
-		return fails("ENOENT"), nil
+	case m.barred(name) != nil:
+		return m.barred(name), nil
 	}
 	i := m.newInode()
 	i.dir = true

@@ -37,6 +37,22 @@ func (m *model) call(s *prog.Step) (c transferCall, err error) {
 	return c, nil
 }
 
+// refused is how a call fails before it looks at its buffer: a negative offset comes first, which of mode and vector comes next differs by
+// kernel (vfs_readv).
+func (c *transferCall) refused(permitted bool) (prog.Expect, error) {
+	switch {
+	case c.fd.ino.dir:
+		return nil, fmt.Errorf("the model does not read or write directories")
+	case c.off < 0, permitted && c.tooMany():
+		return fails("EINVAL"), nil
+	case c.tooMany():
+		return append(fails("EBADF"), prog.Fails("EINVAL")), nil
+	case !permitted:
+		return fails("EBADF"), nil
+	}
+	return nil, nil
+}
+
 // tooMany says why a vector is refused before anything else happens: more than IOV_MAX pieces (readv(2)).
 func (c *transferCall) tooMany() bool {
 	n := 0
@@ -51,11 +67,8 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case !c.fd.read:
-		return fails("EBADF"), nil
-	case c.tooMany() || c.off < 0:
-		return fails("EINVAL"), nil
+	if refused, err := c.refused(c.fd.read); refused != nil || err != nil {
+		return refused, err
 	}
 	i := m.view(c.fd.ino)
 	sp := m.lookup(s, c.buf, true)
@@ -172,11 +185,8 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	if c.flags.Has("nowait") {
 		m.prog.Need(map[bool]string{true: "nowait", false: "nowait-write"}[c.fd.direct])
 	}
-	switch {
-	case !c.fd.write:
-		return fails("EBADF"), nil
-	case c.tooMany() || c.off < 0:
-		return fails("EINVAL"), nil
+	if refused, err := c.refused(c.fd.write); refused != nil || err != nil {
+		return refused, err
 	}
 	i := c.fd.ino
 	if c.fd.append_ || c.flags.Has("append") {
@@ -219,7 +229,7 @@ func (m *model) selfExtending(s *prog.Step, c *transferCall, sp *span) *span {
 	i := c.fd.ino
 	sizes, between, data := i.sizes, i.between, i.data
 	for sp.can > 0 && sp.can < sp.n && m.view(i) == i && c.off+sp.can > i.maxSize() {
-		m.state.grow(i, c.off+sp.can)
+		m.grow(i, c.off+sp.can, true)
 		i.may(c.off + sp.can)
 		again := m.lookup(s, c.buf, false)
 		if again.can == sp.can {
@@ -264,7 +274,7 @@ func (m *model) extend(i *inode, end int64, certain bool) {
 		return
 	}
 	weak := m.writes(nil, i)
-	m.grow(i, end)
+	m.grow(i, end, weak || !certain)
 	if certain && !weak {
 		i.sizes = append([]int64{end}, above(i.sizes, end)...)
 		i.between = i.between && !i.known()

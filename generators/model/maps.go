@@ -9,6 +9,9 @@ import (
 func (m *model) mmapStep(s *prog.Step) (prog.Expect, error) {
 	fd, flags, prot := m.fd(s), s.Args[1].(prog.Words), s.Args[2].(prog.Words)
 	shared := flags.Has("shared")
+	if fd.ino.dir {
+		return nil, fmt.Errorf("the model does not map directories")
+	}
 	read, write := prot.Has("r") || prot.Has("rw"), prot.Has("w") || prot.Has("rw")
 	if !fd.read || shared && write && !fd.write {
 		return fails("EACCES"), nil
@@ -20,18 +23,18 @@ func (m *model) mmapStep(s *prog.Step) (prog.Expect, error) {
 		a.pages[k].write = write
 		a.pages[k].read = read || write
 	}
-	if flags.Has("populate") && write {
-		m.copyAll(a)
+	if flags.Has("populate") {
+		for k := range a.pages {
+			m.copyPage(a, int64(k))
+		}
 	}
 	return nil, nil
 }
 
-// copyAll notes that populating or locking a private writable mapping copies its pages at once (populate_vma_page_range breaks COW).
-func (m *model) copyAll(a *area) {
-	for k := range a.pages {
-		if a.ino != nil && !a.shared && m.touch(a, int64(k), true).can {
-			m.copyOnWrite(&span{places: []place{{a: a, pg: int64(k), n: m.page}}})
-		}
+// copyPage notes that populating or locking a page of a private writable mapping may copy it at once (populate_vma_page_range breaks COW).
+func (m *model) copyPage(a *area, k int64) {
+	if a.ino != nil && !a.shared && m.touch(a, k, true).can {
+		m.copyOnWrite(&span{places: []place{{a: a, pg: k, n: m.page}}})
 	}
 }
 
@@ -103,6 +106,17 @@ func (m *model) eachPage(s *prog.Step, f func(a *area, k int64, p *page)) (mappe
 	return mapped
 }
 
+// firstHole is the first page of the step's range that is not mapped, or one behind all pages.
+func (m *model) firstHole(s *prog.Step) int64 {
+	a, from, _ := m.pageRange(s)
+	for k := from; k < int64(len(a.pages)); k++ {
+		if a.pages[k].unmapped {
+			return k
+		}
+	}
+	return int64(len(a.pages))
+}
+
 // unsettled marks a page that another actor changes while it may be in use.
 func (m *model) unsettled(a *area, p *page) bool {
 	if m.sec == nil {
@@ -135,11 +149,14 @@ func (m *model) mprotectStep(s *prog.Step) (prog.Expect, error) {
 	prot := s.Args[1].(prog.Words)
 	read, write := prot.Has("r") || prot.Has("rw") || prot.Has("w"), prot.Has("w") || prot.Has("rw")
 	a, _, _ := m.pageRange(s)
-	if write && a.ino != nil && a.shared && !m.writable(s, a) {
+	// A shared mapping may be made writable if its descriptor was open for writing when it was mapped.
+	if write && a.ino != nil && a.shared && m.readOnly[a.id] {
 		return fails("EACCES"), nil
 	}
-	mapped := m.eachPage(s, func(a *area, _ int64, p *page) {
-		if !m.unsettled(a, p) {
+	hole := m.firstHole(s)
+	mapped := m.eachPage(s, func(a *area, k int64, p *page) {
+		// The pages behind a hole stay as they are.
+		if k < hole && !m.unsettled(a, p) {
 			p.read, p.write = read, write
 		}
 	})
@@ -148,9 +165,6 @@ func (m *model) mprotectStep(s *prog.Step) (prog.Expect, error) {
 	}
 	return nil, nil
 }
-
-// writable reports whether a shared mapping may be made writable: its descriptor was open for writing when it was mapped.
-func (m *model) writable(_ *prog.Step, a *area) bool { return !m.readOnly[a.id] }
 
 func (m *model) mremapStep(s *prog.Step) (prog.Expect, error) {
 	old, _, _ := m.pageRange(s)
@@ -180,11 +194,10 @@ func (m *model) madviseStep(s *prog.Step) (prog.Expect, error) {
 		touchable = touchable && m.touch(a, k, advice == "populate_write").sure
 		switch advice {
 		case "dontneed":
-			m.dropPage(a, p)
+			// A locked page ends the call there.
+			m.dropPage(a, p, locked)
 		case "populate_write":
-			if a.ino != nil && !a.shared && m.touch(a, k, true).can {
-				m.copyOnWrite(&span{places: []place{{a: a, pg: k, n: m.page}}})
-			}
+			m.copyPage(a, k)
 		}
 	})
 	switch {
@@ -198,12 +211,12 @@ func (m *model) madviseStep(s *prog.Step) (prog.Expect, error) {
 	return nil, nil
 }
 
-// dropPage is MADV_DONTNEED: a private copy is gone, anonymous memory is zero again.
-func (m *model) dropPage(a *area, p *page) {
+// dropPage is MADV_DONTNEED: a private copy is gone, anonymous memory is zero again; or perhaps not.
+func (m *model) dropPage(a *area, p *page, perhaps bool) {
 	if p.own == nil || a.shared {
 		return
 	}
-	weak := m.writes(a, nil) || p.locked
+	weak := m.writes(a, nil) || perhaps
 	switch {
 	case a.ino == nil && weak:
 		p.own = mix(p.own, zeros(m.page))
@@ -221,10 +234,8 @@ func (m *model) mlockStep(s *prog.Step) (prog.Expect, error) {
 	mapped := m.eachPage(s, func(a *area, k int64, p *page) {
 		p.locked = true
 		sure = sure && m.touch(a, k, p.write && !a.shared).sure
+		m.copyPage(a, k)
 	})
-	if a, _, _ := m.pageRange(s); a != nil {
-		m.copyAll(a)
-	}
 	switch {
 	case !mapped:
 		return fails("ENOMEM"), nil
@@ -276,7 +287,7 @@ func (m *model) accessResults(sp *span) prog.Expect {
 	case m.sec != nil:
 		want = append(want, prog.Fails("SIGBUS"), prog.Fails("SIGSEGV"))
 	default:
-		want = append(want, prog.Fails(sp.signal))
+		want = append(want, sp.faults()...)
 	}
 	return want
 }

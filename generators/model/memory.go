@@ -48,15 +48,15 @@ type span struct {
 	places    []place
 	n         int64
 	sure, can int64
-	// signal is what a processor's access gets at the first byte that fails.
-	signal string
+	// signals are what a processor's access may get at the first byte that fails.
+	signals []string
 	// unaligned is the largest power of two up to a page that all addresses and lengths are a multiple of.
 	align int64
 }
 
 // lookup resolves a buffer for reading or writing.
 func (m *model) lookup(st *prog.Step, b prog.Buf, write bool) *span {
-	sp := &span{align: m.page, signal: "SIGSEGV"}
+	sp := &span{align: m.page}
 	open, certain := true, true
 	b.Each(func(r prog.Range) {
 		a := m.scope(process(st)).areas[r.Of]
@@ -68,9 +68,9 @@ func (m *model) lookup(st *prog.Step, b prog.Buf, write bool) *span {
 		sp.n += n
 		sp.aligned(n)
 		if a == nil {
-			open = open && n == 0
-			certain = certain && n == 0
-			sp.signal = "SIGSEGV"
+			if open && n > 0 {
+				open, certain, sp.signals = false, false, append(sp.signals, "SIGSEGV")
+			}
 			return
 		}
 		sp.aligned(a.align + lo)
@@ -78,8 +78,8 @@ func (m *model) lookup(st *prog.Step, b prog.Buf, write bool) *span {
 			pg := at / m.page
 			piece := min((pg+1)*m.page, a.align+hi) - at
 			acc := m.touch(a, pg, write)
-			if !acc.sure && certain {
-				certain, sp.signal = false, acc.signal
+			if !acc.sure {
+				certain, sp.signals = false, append(sp.signals, acc.signal)
 			}
 			if open = acc.can; !open {
 				break
@@ -93,6 +93,15 @@ func (m *model) lookup(st *prog.Step, b prog.Buf, write bool) *span {
 		}
 	})
 	return sp
+}
+
+// faults are the signals as outcomes.
+func (sp *span) faults() prog.Expect {
+	var want prog.Expect
+	for _, signal := range sp.signals {
+		want = append(want, prog.Fails(signal))
+	}
+	return tidy(want)
 }
 
 func (sp *span) aligned(n int64) {
@@ -213,8 +222,8 @@ func (m *model) write(places []place, with content, sure int64) {
 }
 
 // transfer copies what was read from src to dst, the first sure bytes certainly. Where source and destination are the same bytes of one file, every
-// destination byte may be what its source was at any moment of the copy (the closure rule): the copy is repeated on its own result until
-// nothing new appears.
+// destination byte may be what its source was at any moment of the copy (the closure rule): the copy is repeated on its own result, each write
+// adding to what a byte may be, until nothing new appears.
 func (m *model) transfer(dst, src []place, moved content, sure int64) {
 	aliased := aliases(dst, src)
 	if len(aliased) == 0 {
@@ -228,18 +237,19 @@ func (m *model) transfer(dst, src []place, moved content, sure int64) {
 	const rounds = 6
 	n := moved.len()
 	for round := 0; ; round++ {
-		m.write(dst, moved, sure)
+		m.write(dst, moved, 0)
 		again := mix(moved, m.read(src, n))
+		for k, i := range aliased {
+			i.data = before[k]
+		}
 		if equal(again, moved) {
-			return
+			break
 		}
 		if moved = again; round == rounds {
 			moved = giveUp(moved)
 		}
-		for k, i := range aliased {
-			i.data = before[k]
-		}
 	}
+	m.write(dst, moved, sure)
 }
 
 // giveUp takes every byte that may be several things as unknown.

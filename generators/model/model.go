@@ -175,6 +175,7 @@ func (m *model) checkStep(s *prog.Step) (prog.Expect, error) {
 	if name, isFile := s.Args[0].(prog.Name); isFile {
 		return m.checkFile(s, string(name))
 	}
+	m.fill(s, nil)
 	b := s.Args[0].(prog.Buf)
 	sp := m.lookup(s, b, false)
 	var want prog.Expect
@@ -189,20 +190,20 @@ func (m *model) checkStep(s *prog.Step) (prog.Expect, error) {
 		}
 		want = prog.Expect{prog.Succeeds}
 	}
-	return append(want, prog.Fails(sp.signal)), nil
+	return append(want, sp.faults()...), nil
 }
 
 func (m *model) checkFile(s *prog.Step, name string) (prog.Expect, error) {
-	i := m.names[name]
+	m.fill(s, nil)
+	i, missing := m.find(name)
 	switch {
 	case i == nil:
-		return fails("ENOENT"), nil
+		return missing, nil
 	case i.dir:
 		return nil, fmt.Errorf("%s is a directory", name)
 	}
 	v := m.view(i)
 	if v.between {
-		m.fill(s, nil)
 		return nil, nil
 	}
 	var alts prog.Alts

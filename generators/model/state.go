@@ -160,13 +160,19 @@ func (i *inode) may(size int64) {
 	}
 }
 
-// grow makes room up to size: what was behind the end of the file, a store through a mapping included, must read as zero.
-func (s *state) grow(i *inode, size int64) {
+// grow makes room up to size: what was behind the end of the file, a store through a mapping included, must read as zero. If it only perhaps
+// grows, a mapping may still show what was stored there.
+func (s *state) grow(i *inode, size int64, perhaps bool) {
 	end := i.data.len()
 	if i.maxSize() < size {
 		tail := i.data.slice(i.minSize(), end)
 		s.tailed = s.tailed || i.known() && !equal(tail, zeros(tail.len()))
-		i.data = i.data.overlay(i.maxSize(), zeros(min(size, end)-i.maxSize()))
+		hi := max(i.maxSize(), min(size, end))
+		clean := zeros(hi - i.maxSize())
+		if perhaps {
+			clean = mix(clean, i.data.slice(i.maxSize(), hi))
+		}
+		i.data = i.data.overlay(i.maxSize(), clean)
 	}
 	if lo := i.minSize(); lo < min(i.maxSize(), size) {
 		hi := min(i.maxSize(), size)
