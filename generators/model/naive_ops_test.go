@@ -40,16 +40,6 @@ func (n *naive) other(f *frame) {
 			}
 		}
 		f.end(len(f.spots), "")
-	case "store":
-		data := make([]byte, len(f.spots))
-		s.Args[1].(prog.Data).Bytes(data, int64(n.page))
-		for i, b := range f.spots {
-			if signal := n.set(process(s), b, data[i]); signal != "" {
-				f.end(i, signal)
-				return
-			}
-		}
-		f.end(len(f.spots), "")
 	case "check":
 		n.check(f)
 	case "lseek":

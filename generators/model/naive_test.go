@@ -219,6 +219,9 @@ func (n *naive) copyPage(a *naiveArea, k int) {
 // put writes bytes into a file and makes it longer if they reach behind its end.
 func (n *naive) put(f *naiveFile, at int, with []byte) {
 	if end := at + len(with); end > f.size {
+		if n.bug == "size" {
+			end++
+		}
 		n.resize(f, end)
 	}
 	copy(f.data[at:], with)
@@ -273,9 +276,13 @@ func (n *naive) begin(s *prog.Step) *frame {
 		f.fd = n.scope(process(s)).fds[string(s.Args[0].(prog.Name))]
 		f.file = f.fd.file
 	}
-	if isTransfer(s.Op) {
+	switch {
+	case isTransfer(s.Op):
 		n.beginTransfer(f)
-	} else {
+	case s.Op == "store":
+		f.regs = make([]byte, len(f.spots))
+		s.Args[1].(prog.Data).Bytes(f.regs, int64(n.page))
+	default:
 		n.other(f)
 	}
 	return f
@@ -347,6 +354,10 @@ func (n *naive) cut(f *frame, good int) {
 
 // move copies a few bytes from the source, or to the destination.
 func (n *naive) move(f *frame) {
+	if f.s.Op == "store" {
+		n.storeByte(f)
+		return
+	}
 	if !f.stored {
 		n.fill(f)
 		return
@@ -368,6 +379,18 @@ func (n *naive) move(f *frame) {
 		}
 		f.done++
 	}
+}
+
+func (n *naive) storeByte(f *frame) {
+	if f.done == len(f.spots) {
+		f.end(f.done, "")
+		return
+	}
+	if signal := n.set(process(f.s), f.spots[f.done], f.regs[f.done]); signal != "" {
+		f.end(0, signal)
+		return
+	}
+	f.done++
 }
 
 func (n *naive) finish(f *frame) {

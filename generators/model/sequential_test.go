@@ -244,7 +244,7 @@ func tightness(p *prog.Prog) (sure, all int) {
 
 // A file system with any of these faults is found out.
 func TestPlantedFaultsAreNotAllowed(t *testing.T) {
-	for _, bug := range []string{"tail", "copies", "private", "shift"} {
+	for _, bug := range []string{"tail", "copies", "private", "shift", "size"} {
 		t.Run(bug, func(t *testing.T) {
 			for seed := range uint64(3000) {
 				p := derived(t, sequence(seed))
