@@ -79,7 +79,8 @@ type proof struct {
 	gist        []string
 }
 
-// proofs has at least one row for every fault; each=2 passes over the write that makes the file.
+// proofs has at least one row for every fault; each=2 passes over the write that makes the file. A thread that spins in the kernel itself
+// cannot be planted from user space; package watch proves that verdict with children of its own.
 var proofs = []proof{
 	{"none", writeIt, results.Pass, "", -1, nil},
 	{"none", bufferIt, results.Pass, "", -1, nil},

@@ -103,6 +103,11 @@ func stream(t *testing.T, r *harness.Runner, programs ...*prog.Prog) map[string]
 		in <- p
 	}
 	close(in)
+	return streamed(t, r, in)
+}
+
+func streamed(t *testing.T, r *harness.Runner, in <-chan *prog.Prog) map[string]harness.Outcome {
+	t.Helper()
 	told := map[string]harness.Outcome{}
 	ended := make(chan error, 1)
 	go func() {
@@ -146,21 +151,30 @@ func TestNeighboursOfAHang(t *testing.T) {
 	}
 }
 
-// Behind a program that hangs there may be more text than a pipe holds.
-func TestLongProgramsBehindAHang(t *testing.T) {
+// A worker that is stopped reads nothing, and behind its program there may be more text than a pipe holds.
+func TestLongProgramsBehindAStoppedWorker(t *testing.T) {
 	needFuse(t)
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	r := runner(t, "planted:block-read", harness.Options{Deadline: 500 * time.Millisecond, Repeats: -1})
+	r := runner(t, "planted:slow,delay=500ms", harness.Options{Deadline: 700 * time.Millisecond, Repeats: -1})
 	long := namesOnly + strings.Repeat("stat(D, size) -> any\n", 2500)
-	programs := []*prog.Prog{derived(t, readIt)}
+	var programs []*prog.Prog
 	for i := range 4 {
-		programs = append(programs, named(t, long, fmt.Sprintf("proof/long/%d", i)))
+		programs = append(programs, named(t, long, fmt.Sprintf("proof/names/%d", i)))
 	}
-	g.Expect(len(programs[1].String())).To(gomega.BeNumerically(">", 40<<10))
-	told := stream(t, r, programs...)
-	g.Expect(told["proof/read"].Verdict).To(gomega.Equal(results.Hang))
-	for _, p := range programs[1:] {
+	g.Expect(len(programs[0].String())).To(gomega.BeNumerically(">", 40<<10))
+	in, dir, first := make(chan *prog.Prog), r.Target().Dir(), derived(t, longIt)
+	go func() {
+		defer close(in)
+		in <- first
+		kill(t, dir, syscall.SIGSTOP)
+		for _, p := range programs {
+			in <- p
+		}
+	}()
+	told := streamed(t, r, in)
+	g.Expect(told["proof/long"].Verdict).To(gomega.Equal(results.Broken), told["proof/long"].Message)
+	for _, p := range programs {
 		g.Expect(told[p.Name].Verdict).To(gomega.Equal(results.Pass), "%s: %s", p.Name, told[p.Name].Message)
 	}
 }
