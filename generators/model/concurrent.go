@@ -139,9 +139,7 @@ func (m *model) positions(from, end int) error {
 	user := map[string]string{}
 	for k := from; k < end; k++ {
 		s := &m.prog.Steps[k]
-		switch s.Op {
-		case "read", "write", "readv", "writev", "lseek":
-		default:
+		if !movesPosition(s) {
 			continue
 		}
 		key := process(s) + "/" + string(s.Args[0].(prog.Name))
@@ -151,6 +149,17 @@ func (m *model) positions(from, end int) error {
 		user[key] = s.Actor
 	}
 	return nil
+}
+
+// movesPosition reports whether the step uses the position of its descriptor.
+func movesPosition(s *prog.Step) bool {
+	switch s.Op {
+	case "read", "write", "readv", "writev", "lseek":
+		return true
+	case "preadv2", "pwritev2":
+		return s.Args[2].(prog.Size) == prog.Bytes(-1)
+	}
+	return false
 }
 
 // rewind sets the file positions back to those before the section.

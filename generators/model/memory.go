@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"faultline/generators/prog"
 )
 
@@ -272,7 +274,7 @@ func aliases(dst, src []place) []*inode {
 			continue
 		}
 		for _, s := range src {
-			if s.file() == i && !contains(list, i) {
+			if s.file() == i && !slices.Contains(list, i) {
 				list = append(list, i)
 			}
 		}
@@ -285,15 +287,6 @@ func (p place) file() *inode {
 		return p.a.ino
 	}
 	return p.ino
-}
-
-func contains(list []*inode, i *inode) bool {
-	for _, have := range list {
-		if have == i {
-			return true
-		}
-	}
-	return false
 }
 
 // shared are the places of a span that are the file's own pages.

@@ -147,15 +147,22 @@ func (m *model) missing(s *prog.Step) bool {
 	return false
 }
 
-// tidy removes outcomes that say the same twice.
+// tidy removes outcomes that another one contains.
 func tidy(e prog.Expect) prog.Expect {
 	var out prog.Expect
-	for _, o := range e {
-		if !slices.Contains(out, o) {
+	for i, o := range e {
+		if !slices.Contains(e[:i], o) && !slices.ContainsFunc(e, func(wider prog.Outcome) bool { return wider != o && contains(wider, o) }) {
 			out = append(out, o)
 		}
 	}
 	return out
+}
+
+func contains(wide, o prog.Outcome) bool {
+	if wide.Any || o.Any || wide.Err != "" || o.Err != "" {
+		return wide.Any
+	}
+	return wide.OK || !o.OK && wide.Lo.AtMost(o.Lo) && o.Hi.AtMost(wide.Hi)
 }
 
 func (m *model) fd(s *prog.Step) *descriptor {

@@ -1,0 +1,125 @@
+package model
+
+import (
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"faultline/generators/prog"
+)
+
+const opened = `prog x
+file A = pat1*4p
+d = open(A, rdwr)
+m = mmap(d, shared, rw, 0, 4p)
+b = anon('b'*2p)
+`
+
+// What the model cannot follow it refuses, with the step and the reason.
+func TestWhatDeriveRefuses(t *testing.T) {
+	for steps, want := range map[string]string{
+		"fsync(e)": `step 4, fsync(e): fd: e is not known here`,
+		"e = open(A, rdwr|append)\nt1: truncate(A, 1p)\nt2: pwrite(e, b, 0)\nwait(t1)\nwait(t2)": `step 6, pwrite(e, b, 0): the model cannot append while the size is not known`,
+		"pwrite(d, m[1p:9p]!, 4p)\ne = open(A, rdwr|append)\nwrite(e, b)":                        `step 6, write(e, b): the model cannot append while the size is not known`,
+		"preadv2(d, {b}, 0, nowait)\nread(d, m[3p:9p]!)\nwrite(d, m[3p:9p]!)\nread(d, b)":        `step 7, read(d, b): the position of the descriptor is not known here; set it with lseek first`,
+		"mkdir(D)\ncheck(D)":                                                       `step 5, check(D): D is a directory`,
+		"mkdir(D)\ne = open(D, rdonly)\nread(e, b)":                                `step 6, read(e, b): the model does not read or write directories`,
+		"mkdir(D)\ne = open(D, rdonly)\nn = mmap(e, private, r, 0, 1p)":            `step 6, n = mmap(e, private, r, 0, 1p): the model does not map directories`,
+		"mkdir(D)\nrename(D, E)":                                                   `step 5, rename(D, E): the model renames files only`,
+		"mkdir(D)\nrename(A, D)":                                                   `step 5, rename(A, D): the model renames files only`,
+		"fallocate(d, collapse, 0, 100)":                                           `step 4, fallocate(d, collapse, 0, 100): the model collapses whole pages only`,
+		"fallocate(d, insert, 100, 1p)":                                            `step 4, fallocate(d, insert, 100, 1p): the model inserts whole pages only`,
+		"pwrite(d, m[1p:9p]!, 4p)\nfallocate(d, collapse, 0, 1p)":                  `step 5, fallocate(d, collapse, 0, 1p): the model cannot collapse a file whose size may change`,
+		"t1: fallocate(d, insert, 0, 1p)\nwait(t1)":                                `step 4, fallocate(d, insert, 0, 1p): the model cannot insert into a file whose size may change`,
+		"t1: rename(A, B)\nwait(t1)":                                               `step 4, rename(A, B): the model cannot follow names that change beside other actors`,
+		"t1: link(A, B)\nwait(t1)":                                                 `step 4, link(A, B): the model cannot follow names that change beside other actors`,
+		"t1: unlink(A)\nwait(t1)":                                                  `step 4, unlink(A): the model cannot follow names that change beside other actors`,
+		"t1: mkdir(D)\nwait(t1)":                                                   `step 4, mkdir(D): the model cannot follow names that change beside other actors`,
+		"t1: e = open(B, rdwr|creat)\nt2: f = open(B, rdonly)\nwait(t1)\nwait(t2)": `step 4, e = open(B, rdwr|creat): the model cannot follow names that change beside other actors`,
+		"t1: n = mremap(m, 2p)\nwait(t1)":                                          `step 4, n = mremap(m, 2p): the model cannot follow mremap beside other actors`,
+		"t1: read(d, b)\nlseek(d, 0, set)\nwait(t1)":                               `step 5, lseek(d, 0, set): two actors move one file position`,
+		"t1: preadv2(d, {b}, -1, sync)\nt2: read(d, b)\nwait(t1)\nwait(t2)":        `step 5, read(d, b): two actors move one file position`,
+	} {
+		g := gomega.NewWithT(t)
+		p, err := prog.Parse(opened + steps)
+		g.Expect(err).NotTo(gomega.HaveOccurred(), steps)
+		g.Expect(Derive(p, 4096)).To(gomega.MatchError(want), "%s\n%s", steps, p)
+	}
+}
+
+// Each operation has a function here, and no function is left over.
+func TestEveryOperationHasAModel(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for _, op := range prog.OpNames() {
+		g.Expect(Knows(op)).To(gomega.BeTrue(), op)
+	}
+	g.Expect(Knows("boil")).To(gomega.BeFalse())
+	g.Expect(steps).To(gomega.HaveLen(len(prog.Ops)))
+}
+
+// Deriving an example changes nothing: what stands there is what the model says.
+func TestExamplesStandAsDerived(t *testing.T) {
+	for _, name := range prog.Examples() {
+		t.Run(name, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			p, err := prog.Parse(prog.Example(name))
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(Derive(p, 4096)).To(gomega.Succeed())
+			g.Expect(p.String()).To(gomega.Equal(prog.Example(name)))
+		})
+	}
+}
+
+// Deriving twice, or a second copy, gives the same text, and the result is valid.
+func TestDerivingIsDeterministicAndIdempotent(t *testing.T) {
+	for seed := range uint64(600) {
+		text := sequence(seed)
+		if seed%2 == 0 {
+			text = concurrent(seed)
+		}
+		p, q := derived(t, text), derived(t, text)
+		if p == nil {
+			continue
+		}
+		once := p.String()
+		if q.String() != once {
+			t.Fatalf("derived as\n%s\nand as\n%s", once, q)
+		}
+		if err := Derive(p, tiny); err != nil || p.String() != once {
+			t.Fatalf("derived again (%v)\n%s\nit is\n%s", err, once, p)
+		}
+		again, err := prog.Parse(once)
+		if err != nil || again.String() != once {
+			t.Fatalf("%v\n%s", err, once)
+		}
+	}
+}
+
+// BenchmarkDerive walks through random sequential programs; "parse-ratio" is its time against that of parsing the same text.
+func BenchmarkDerive(b *testing.B) {
+	var programs []*prog.Prog
+	var texts []string
+	for seed := range uint64(200) {
+		p, err := prog.Parse(sequence(seed))
+		if err == nil && Derive(p, 4096) == nil {
+			programs, texts = append(programs, p), append(texts, p.String())
+		}
+	}
+	i := 0
+	for b.Loop() {
+		if err := Derive(programs[i%len(programs)], 4096); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+	derive := b.Elapsed().Seconds() / float64(i)
+	peer := testing.Benchmark(func(b *testing.B) {
+		for k := range b.N {
+			if _, err := prog.Parse(texts[k%len(texts)]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.ReportMetric(1/derive, "programs/s")
+	b.ReportMetric(derive/(peer.T.Seconds()/float64(peer.N)), "parse-ratio")
+}
