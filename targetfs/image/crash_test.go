@@ -143,7 +143,7 @@ func kept(im *Image, p promise) error {
 func TestCrashAnywhere(t *testing.T) {
 	rounds, every := 40, 25
 	if soak() {
-		rounds, every = 200, 1
+		rounds, every = 60, 1
 	}
 	for _, bs := range []disk.BlockSize{1024, 4096} {
 		base, ops, promises := recordWorkload(t, bs, 3, rounds)

@@ -36,11 +36,11 @@ func (tx *Tx) create(dir uint64, name string, spec NewInode) (uint64, error) {
 			spec.Mode |= modeSetgid
 		}
 	}
+	spec.flags = inheritedFlags(&parent, spec.Mode)
 	child, err := tx.newDinode(parent.GoalMeta, spec)
 	if err != nil {
 		return 0, err
 	}
-	child.Flags |= inheritedFlags(&parent, spec.Mode)
 	if err := tx.fill(&child, parent.Num, spec.Target); err != nil {
 		return 0, err
 	}

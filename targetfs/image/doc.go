@@ -17,6 +17,10 @@
 // there before the metadata that points to it. After a crash Open replays the journal, and each transaction is there as a
 // whole or not at all.
 //
+// One node has the image, and so the counters in the files statfs and quota are changed in the transactions themselves, not
+// gathered in statfs_change and quota_change first: whoever replays the journal finds them right. What kernels left in
+// those two is applied by Open.
+//
 // Work whose size has no limit, such as writing, truncating and deleting a file, is a method of Image and takes as many
 // transactions as it needs; the image is consistent after each. Errors of a caller's making are syscall.Errno values
 // (ENOENT, EEXIST, ENOSPC), wrapped; a broken image gives a *disk.CorruptError, and the first one inside an Update

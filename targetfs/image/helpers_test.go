@@ -25,10 +25,11 @@ func (fileDevice) Sync() error { return nil }
 // testImage is an image file and what is open of it.
 type testImage struct {
 	*Image
-	t    *testing.T
-	path string
-	size int64
-	dev  fileDevice
+	t     *testing.T
+	path  string
+	size  int64
+	dev   fileDevice
+	quota QuotaMode
 }
 
 // formatted makes a file with an empty file system of ours and opens it.
@@ -71,7 +72,7 @@ func newFile(t *testing.T, size int64) *testImage {
 
 func (ti *testImage) open() {
 	ti.t.Helper()
-	im, err := Open(ti.dev, ti.size, Options{Now: func() time.Time { return testTime }})
+	im, err := Open(ti.dev, ti.size, Options{Quota: ti.quota, Now: func() time.Time { return testTime }})
 	if err != nil {
 		ti.t.Fatal(err)
 	}

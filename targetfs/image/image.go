@@ -23,6 +23,7 @@ type Device interface {
 type Options struct {
 	ReadOnly    bool
 	AnyProtocol bool             // open a file system of a cluster too; the caller knows that no other node has it
+	Quota       QuotaMode        // what happens to the quota file
 	CacheBytes  int              // limit of clean metadata kept in memory, 64 MiB when 0
 	Now         func() time.Time // the clock, time.Now when nil
 }
@@ -34,6 +35,7 @@ type Image struct {
 	blocks   uint64 // size of the device
 	sb       disk.Superblock
 	readOnly bool
+	quota    QuotaMode
 	now      func() time.Time
 
 	mu        sync.RWMutex // held for reading by View, for writing by Update and Sync
@@ -91,7 +93,11 @@ func open(dev Device, size int64, opts Options) (*Image, error) {
 	if opts.ReadOnly {
 		return im, nil
 	}
-	return im, im.reclaimOrphans()
+	// The bitmaps are compared with their counters on the device, before anything is allocated.
+	if err := im.reclaimOrphans(); err != nil {
+		return nil, err
+	}
+	return im, im.loadQuotas()
 }
 
 // newImage is an Image without resource groups and system files.
@@ -103,7 +109,7 @@ func newImage(dev Device, sb disk.Superblock, size int64, opts Options) *Image {
 		opts.Now = time.Now
 	}
 	return &Image{
-		dev: dev, bs: sb.Bsize, blocks: uint64(size) / uint64(sb.Bsize), sb: sb, readOnly: opts.ReadOnly, now: opts.Now,
+		dev: dev, bs: sb.Bsize, blocks: uint64(size) / uint64(sb.Bsize), sb: sb, readOnly: opts.ReadOnly, quota: opts.Quota, now: opts.Now,
 		cache: newCache(opts.CacheBytes / int(sb.Bsize)), dirty: map[uint64]block{}, held: map[uint64]struct{}{},
 		maxDirty: maxFlush,
 	}

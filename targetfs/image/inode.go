@@ -55,6 +55,7 @@ type NewInode struct {
 	UID, GID     uint32
 	Major, Minor uint32 // of a device
 	Target       string // of a symbolic link
+	flags        uint32 // di_flags
 	formal       uint64 // formal number of a system inode; 0 takes the next generation of the resource group
 }
 
@@ -78,12 +79,14 @@ func (tx *Tx) newDinode(goal uint64, spec NewInode) (disk.Dinode, error) {
 	}
 	sec, nsec := tx.time.Unix(), uint32(tx.time.Nanosecond())
 	tx.fresh(addr, disk.TypeDI)
-	return disk.Dinode{
+	di := disk.Dinode{
 		MetaHeader: disk.NewHeader(disk.TypeDI), Num: num,
 		Mode: spec.Mode, UID: spec.UID, GID: spec.GID, Nlink: 1, Blocks: 1, Major: spec.Major, Minor: spec.Minor,
 		Atime: sec, Mtime: sec, Ctime: sec, AtimeNsec: nsec, MtimeNsec: nsec, CtimeNsec: nsec,
-		GoalMeta: addr, GoalData: addr, Generation: generation,
-	}, nil
+		GoalMeta: addr, GoalData: addr, Generation: generation, Flags: spec.flags,
+	}
+	tx.charge(&di, 1)
+	return di, nil
 }
 
 // allocFor takes up to want adjacent blocks for di near its goal and moves the goal behind them.
@@ -95,6 +98,7 @@ func (tx *Tx) allocFor(di *disk.Dinode, want uint32) (uint64, uint32, error) {
 	di.Blocks += uint64(n)
 	di.GoalMeta = addr + uint64(n) - 1
 	di.GoalData = di.GoalMeta
+	tx.charge(di, int64(n))
 	return addr, n, nil
 }
 
@@ -116,6 +120,7 @@ func (tx *Tx) releaseFor(di *disk.Dinode, addr uint64) error {
 		return fmt.Errorf("free a block of inode %d: %w", di.Num.Addr, err)
 	}
 	di.Blocks--
+	tx.charge(di, -1)
 	return nil
 }
 
@@ -135,12 +140,14 @@ func (tx *Tx) SetAttr(ino uint64, c Changes) error {
 	if c.Mode != nil {
 		di.Mode = di.Type() | *c.Mode&^disk.ModeType
 	}
+	tx.charge(&di, -int64(di.Blocks))
 	if c.UID != nil {
 		di.UID = *c.UID
 	}
 	if c.GID != nil {
 		di.GID = *c.GID
 	}
+	tx.charge(&di, int64(di.Blocks))
 	if c.Atime != nil {
 		di.Atime, di.AtimeNsec = c.Atime.Unix(), uint32(c.Atime.Nanosecond())
 	}

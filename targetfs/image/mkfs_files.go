@@ -131,9 +131,9 @@ func (s *system) newDir(flags, mode uint32, parent *disk.Dinode) (disk.Dinode, e
 }
 
 func (s *system) newInode(mode, flags, payload uint32) (disk.Dinode, error) {
-	di, err := s.tx.newDinode(0, NewInode{Mode: mode, formal: s.next})
+	di, err := s.tx.newDinode(0, NewInode{Mode: mode, flags: flags, formal: s.next})
 	s.next++
-	di.Flags, di.PayloadFormat = flags, payload
+	di.PayloadFormat = payload
 	return di, err
 }
 

@@ -46,6 +46,7 @@ func (tx *Tx) reclaim(ino uint64) (more bool, err error) {
 	if di.Blocks != 1 {
 		return false, disk.Corrupt(ino, "everything was freed and di_blocks is %d", di.Blocks)
 	}
+	tx.charge(&di, -1)
 	return false, tx.release(ino)
 }
 

@@ -16,6 +16,7 @@ type Tx struct {
 	freed   map[uint64]struct{} // blocks that this transaction freed
 	headers map[*group]*disk.Rgrp
 	statfs  disk.StatfsChange
+	quota   map[QuotaID]int64 // blocks that users and groups have more, or fewer
 	time    time.Time
 }
 
@@ -86,11 +87,11 @@ func (tx *Tx) large() bool {
 
 // commit makes the changes part of the image. It flushes when enough has gathered.
 func (tx *Tx) commit() error {
-	if err := tx.putHeaders(); err != nil {
-		return err
-	}
-	if err := tx.putStatfs(); err != nil {
-		return err
+	// The quota file may need blocks itself, so that the counters of blocks come last.
+	for _, put := range []func() error{tx.putQuotas, tx.putHeaders, tx.putStatfs} {
+		if err := put(); err != nil {
+			return err
+		}
 	}
 	im := tx.im
 	for addr := range tx.freed {

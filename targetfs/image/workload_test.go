@@ -84,7 +84,7 @@ func (w *workload) named() (dir *node, name string, ok bool) {
 func (w *workload) run(n int) error {
 	ops := []func() error{w.create, w.create, w.create, w.create, w.mkdir, w.symlink, w.special, w.link, w.unlink, w.unlink, w.rmdir,
 		w.rename, w.rename, w.exchange, w.write, w.write, w.write, w.writeFar, w.truncate, w.punch, w.allocate, w.setXattr, w.setXattr, w.removeXattr,
-		w.jdata}
+		w.jdata, w.chown}
 	for end := w.step + n; w.step < end; w.step++ {
 		op := w.rnd.IntN(len(ops))
 		if err := ops[op](); err != nil && !errors.Is(err, syscall.ENOSPC) {
@@ -113,7 +113,7 @@ func (w *workload) make(mode uint32, target string) error {
 	}
 	var ino uint64
 	err := w.ti.Update(func(tx *Tx) (err error) {
-		ino, err = tx.Create(dir.ino, name, NewInode{Mode: mode, Target: target, Major: 8, Minor: 3})
+		ino, err = tx.Create(dir.ino, name, NewInode{Mode: mode, UID: w.rnd.Uint32N(3), GID: 1000, Target: target, Major: 8, Minor: 3})
 		return err
 	})
 	if err != nil || want != nil {
@@ -411,6 +411,14 @@ func (w *workload) jdata() error {
 		return nil
 	}
 	return w.ti.SetJdata(n.ino, w.rnd.IntN(2) == 0)
+}
+
+func (w *workload) chown() error {
+	n, uid := w.any(), w.rnd.Uint32N(3)
+	if n == nil {
+		return nil
+	}
+	return w.ti.Update(func(tx *Tx) error { return tx.SetAttr(n.ino, Changes{UID: &uid}) })
 }
 
 // finish compares model and image, before and after the image was closed, and asks both judges.

@@ -11,8 +11,8 @@ import (
 // chunk is the number of bytes that one transaction writes at most.
 const chunk = 1 << 20
 
-// WriteAt writes p to the file ino at byte off. When space runs out in between it returns what it wrote, with no error;
-// ENOSPC comes when nothing could be written.
+// WriteAt writes p to the file ino at byte off. When space or quota runs out in between it returns what it wrote, with
+// no error; ENOSPC or EDQUOT comes when nothing could be written.
 func (im *Image) WriteAt(ino uint64, p []byte, off int64) (int, error) {
 	if off < 0 || int64(len(p)) > disk.MaxFileSize-off {
 		return 0, fmt.Errorf("write inode %d at %d: %w", ino, off, syscall.EFBIG)
@@ -24,15 +24,19 @@ func (im *Image) WriteAt(ino uint64, p []byte, off int64) (int, error) {
 			n, err = tx.writeAt(di, p[done:min(len(p), done+chunk)], uint64(off)+uint64(done))
 			return err
 		})
-		done += n
+		if done > 0 && outOfSpace(err) {
+			break
+		}
 		if err != nil {
-			if done > 0 && errors.Is(err, syscall.ENOSPC) {
-				return done, nil
-			}
 			return done, fmt.Errorf("write inode %d at %d: %w", ino, off, err)
 		}
+		done += n
 	}
 	return done, nil
+}
+
+func outOfSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // updateFile is Update for a change of the regular file ino, which it stores, with new times, when fn is done. A truncation that
@@ -100,7 +104,7 @@ func (tx *Tx) writeData(di *disk.Dinode, p []byte, off uint64) (int, error) {
 			done += n
 		}
 		if err != nil {
-			if done > 0 && errors.Is(err, syscall.ENOSPC) {
+			if done > 0 && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
 				return done, nil
 			}
 			return done, err
