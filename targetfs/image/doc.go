@@ -5,9 +5,9 @@
 // when its function returns an error, and takes effect as a whole when it doesn't:
 //
 //	im, err := image.Open(file, size, image.Options{})
-//	err = im.Update(func(tx *image.Tx) error {
-//		ino, err := tx.Create(im.Root(), "hello", image.NewInode{Mode: disk.ModeReg | 0o644})
-//		...
+//	err = im.Update(func(tx *image.Tx) (err error) {
+//		ino, err = tx.Create(im.Root(), "hello", image.NewInode{Mode: disk.ModeReg | 0o644})
+//		return err
 //	})
 //	n, err := im.WriteAt(ino, []byte("hello"), 0)
 //	err = im.Close()

@@ -116,7 +116,9 @@ func TestQuotaChanges(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for i, qc := range []disk.QuotaChange{{Change: 9, Flags: disk.QuotaUser, ID: 1000}, {Change: 4, ID: 1000}, {Change: -2, Flags: disk.QuotaUser, ID: 1000}} {
+		changes := []disk.QuotaChange{{Change: 9, Flags: disk.QuotaUser, ID: 1000}, {Change: 4, ID: 1000},
+			{Change: -2, Flags: disk.QuotaUser, ID: 1000}}
+		for i, qc := range changes {
 			qc.Encode(b[disk.HeaderSize+5*i*disk.QuotaChangeSize:])
 		}
 		return nil

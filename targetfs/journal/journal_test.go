@@ -105,8 +105,8 @@ func TestCleanAfterClose(t *testing.T) {
 	head, err := Head(m, testFile())
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(Clean(head)).To(gomega.BeFalse())
-	g.Expect([]uint64{head.Sequence, uint64(head.Tail), uint64(head.Blkno), head.Addr, head.Jinode, head.StatfsAddr, head.QuotaAddr, uint64(head.Jid)}).To(
-		gomega.Equal([]uint64{logBlocks, 0, 2, 202, 9, 7, 8, 3}))
+	g.Expect([]uint64{head.Sequence, uint64(head.Tail), uint64(head.Blkno), head.Addr, head.Jinode, head.StatfsAddr,
+		head.QuotaAddr, uint64(head.Jid)}).To(gomega.Equal([]uint64{logBlocks, 0, 2, 202, 9, 7, 8, 3}))
 	_, err = Open(m, testFile())
 	g.Expect(err).To(gomega.MatchError("journal 3 is dirty"))
 	g.Expect(l.Close()).To(gomega.Succeed())
