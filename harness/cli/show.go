@@ -5,14 +5,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"faultline/generators/emit"
 	"faultline/generators/prog"
 )
 
 func showCommand() *cobra.Command {
-	return &cobra.Command{
+	asC := false
+	cmd := &cobra.Command{
 		Use:   "show NAME|STEP",
 		Short: "Print the text of a program, or what a step does with an example",
 		Example: `  faultline show regress/gfs2-self-read
+  faultline show regress/gfs2-self-read --c > repro.c
   faultline show preadv2`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -22,7 +25,7 @@ func showCommand() *cobra.Command {
 		},
 		ValidArgsFunction: completeNames,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if op := prog.Ops[args[0]]; op != nil {
+			if op := prog.Ops[args[0]]; op != nil && !asC {
 				fmt.Printf("%s\n    %s\n\n%s", op.Usage(), op.Doc, prog.Example(op.Name))
 				return nil
 			}
@@ -30,8 +33,14 @@ func showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asC {
+				fmt.Print(emit.C(p))
+				return nil
+			}
 			fmt.Print(p)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asC, "c", false, "print the program as a C file")
+	return cmd
 }

@@ -1,0 +1,215 @@
+package emit_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"faultline/generators/emit"
+	"faultline/generators/prog"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// selfRead is five steps, as most bug reports are.
+const selfRead = `# A page of data is read into the hole before it.
+prog golden/self-read
+file A = hole*1p + 'b'*1p
+d = open(A, rdwr)
+m = mmap(d, private, rw, 0, 2p)
+pread(d, m[0:1p], 1p) -> 1p
+check(m[0:1p], 'b'*1p)
+check(A, hole*1p + 'b'*1p)
+`
+
+// goldens are programs of our own, by name, beside examples of operations.
+var goldens = map[string]string{
+	"self-read": selfRead,
+	"elsewhere": `prog golden/elsewhere
+needs other
+file A = pat1*2p
+file S on other = unwritten*1p + 'x'
+d = open(S, rdwr|direct)
+m = mmap(d, shared|populate, rw, 0, 1p)
+pwrite(d, m, 0) -> 1p | EINVAL
+unlink(S)
+check(S) -> ENOENT
+`,
+	"names": `# Names that mean something in C, and a comment that goes on \
+prog golden/names
+file A = '\''*1p + '\\'*5 + '\x00'*3 + '\xff'*2p-8
+if = open(A, rdonly)
+read = mmap(if, private, rw, 0, 3p)
+y1 = anon(zero*1p)
+i = anon('i'*1p, 12)
+readv(if, {read[0:10], y1[0:1]*3@1p-1!, i[0:1]*100@2}) -> 1..113 | EFAULT
+# The end.
+`,
+	"perhaps": `prog golden/perhaps
+file A = pat1*1p
+unlink(A)
+d = open(A, rdonly) -> ok | ENOENT
+m = mmap(d, private, r, 0, 1p) -> any
+load(m) -> 1p | SIGBUS
+check(m, pat1*1p) -> ok | SIGBUS
+`,
+	"threads": `prog golden/threads
+file A = pat1*2p
+t1: d = open(A, rdonly)
+t2: m = mmap(d, private, r, 0, 2p)
+check(m, pat1*2p)
+t1: close(d)
+wait(t2)
+t2: munmap(m)
+`,
+	"processes": `prog golden/processes
+file A = pat1*2p
+d = open(A, rdonly)
+p1: d = open(A, rdwr)
+p2: e = open(A, rdwr)
+wait(p1)
+p1: m = mmap(d, shared, rw, 0, 2p)
+p1: store(m[0:3], 'x' + 'y'*2) -> 3
+wait(p1)
+wait(p2)
+check(A, 'x' + 'y'*2 + pat1[3:2p])
+`,
+}
+
+var goldenExamples = []string{"wait", "mprotect", "writev", "check", "mremap", "stat", "store", "drop_caches", "anon", "fadvise", "preadv2"}
+
+func parsed(t *testing.T, text string) *prog.Prog {
+	t.Helper()
+	p, err := prog.Parse(text)
+	if err == nil {
+		err = p.Validate()
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return p
+}
+
+func TestGoldenFiles(t *testing.T) {
+	texts := map[string]string{}
+	for name, text := range goldens {
+		texts[name] = text
+	}
+	for _, name := range goldenExamples {
+		texts["example-"+name] = prog.Example(name)
+	}
+	for name, text := range texts {
+		t.Run(name, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			p := parsed(t, text)
+			got := emit.C(p)
+			g.Expect(emit.C(p)).To(gomega.Equal(got), "always the same")
+			golden := filepath.Join("testdata", name+".c")
+			if *update {
+				g.Expect(os.WriteFile(golden, []byte(got), 0o644)).To(gomega.Succeed())
+			}
+			want, err := os.ReadFile(golden)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(got).To(gomega.Equal(string(want)))
+			compile(t, got)
+		})
+	}
+}
+
+func TestShortProgramsAreShort(t *testing.T) {
+	g := gomega.NewWithT(t)
+	g.Expect(strings.Count(emit.C(parsed(t, selfRead)), "\n")).To(gomega.BeNumerically("<", 60))
+	shrunk := "prog x\nfile A = 'a'*1p\nd = open(A, rdwr)\nm = mmap(d, private, rw, 0, 1p)\npread(d, m, 0) -> 1p\n"
+	g.Expect(strings.Count(emit.C(parsed(t, shrunk)), "\n")).To(gomega.BeNumerically("<", 40))
+}
+
+func TestEveryOperationCanBeWritten(t *testing.T) {
+	for _, op := range prog.OpNames() {
+		if !emit.Knows(op) {
+			t.Errorf("%s cannot be written as C", op)
+		}
+	}
+	gomega.NewWithT(t).Expect(emit.Knows("nonsense")).To(gomega.BeFalse())
+}
+
+func compile(t *testing.T, source string) (exe string) {
+	t.Helper()
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("needs a C compiler: ", err)
+	}
+	dir := t.TempDir()
+	exe = filepath.Join(dir, "repro")
+	if err := os.WriteFile(exe+".c", []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(cc, "-O1", "-Wall", "-Wextra", "-Werror", "-o", exe, exe+".c", "-lpthread").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, said, source)
+	}
+	return exe
+}
+
+// run runs a compiled program; what does not end within a minute is killed.
+func run(t *testing.T, exe string, args ...string) (code int, said string) {
+	t.Helper()
+	cmd := exec.Command(exe, args...)
+	defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop()
+	out, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// What a program must not find ends it with 1 and the line of the step.
+func TestWrongExpectations(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"value":   {"file A = pat1*1p\nd = open(A, rdwr)\nb = anon(hole*1p)\npread(d, b, 0) -> 1p-1", "pread(d, b, P, 0) = "},
+		"range":   {"file A = pat1*1p\nd = open(A, rdwr)\nlseek(d, 8, set) -> 9..100 | EINVAL", "lseek(d, 8, SEEK_SET) = 8 (Success), wanted (ret >= 9 && ret <= 100) || err == EINVAL"},
+		"error":   {"file A = empty\nd = open(A, rdonly)\nftruncate(d, 1p)", "ftruncate(d, P) = -1 (Invalid argument), wanted ret >= 0"},
+		"success": {"file A = empty\nd = open(A, rdonly) -> EACCES", "wanted err == EACCES"},
+		"advice":  {"file A = empty\nd = open(A, rdonly)\nfadvise(d, 0, 0, dontneed) -> EINVAL", "wanted ret == EINVAL"},
+		"signal":  {"load(bad[0:1]!) -> SIGBUS", "load(bad, 1) = -11 (Success), wanted ret == -SIGBUS"},
+		"stored":  {"b = anon('b'*1p)\nmprotect(b, r)\nstore(b[0:2]!, 'x' + 'y') -> 2 | SIGBUS", "store(b, bytes, 2) = -11"},
+		"file":    {"file A = 'a'*1p + hole*1p\ncheck(A, 'a'*1p + 'a'*12 + hole*1p-12)", ": byte 0 of 12 is 0x00"},
+		"pattern": {"file A = pat1*8192\ncheck(A, pat1*4096 + pat1[4097:8193])", "byte 0 of 4096 is 0x"},
+		"longer":  {"file A = 'a'*5\ncheck(A, 'a'*4 | empty)", "slurp(\"A\", 5) = 5 (Success), wanted (ret == 4"},
+		"mix":     {"file A = 'a'*9\ncheck(A, 'a'*3 + mix('b'*6, pat3*6))", ": byte 0 of 6 is 0x61"},
+		"memory":  {"b = anon('b'*9)\ncheck(b, 'b'*4 + 'c'*5)", "= 0 (Success), wanted ret == 1: byte 0 of 5 is 0x62"},
+		"size":    {"file A = 'a'*1p\nstat(A, size) -> 1p+1", "stat(\"A\", &st) = 0"},
+		"thread":  {"file A = empty\nd = open(A, rdwr)\nt1: lseek(d, 3, set) -> 4\nwait(t1)", "lseek(d, 3, SEEK_SET) = 3"},
+		"process": {"file A = empty\np1: d = open(A, rdwr)\np1: lseek(d, 3, set) -> 4\nwait(p1)\np1: close(d)\nwait(p1)", "lseek(p1_d, 3, SEEK_SET) = 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			exe := compile(t, emit.C(parsed(t, "prog planted/"+name+"\n"+c.text+"\n")))
+			code, said := run(t, exe, t.TempDir())
+			g.Expect(said).To(gomega.ContainSubstring(c.want))
+			g.Expect(said).To(gomega.ContainSubstring("line "))
+			g.Expect(code).To(gomega.Equal(1))
+		})
+	}
+}
+
+// What cannot begin says how it is used and is no result of the file system's.
+func TestNoDirectory(t *testing.T) {
+	g := gomega.NewWithT(t)
+	exe := compile(t, emit.C(parsed(t, selfRead)))
+	code, said := run(t, exe, "/nonexistent")
+	g.Expect(code).To(gomega.Equal(2))
+	g.Expect(said).To(gomega.ContainSubstring("usage: repro DIR: No such file"))
+	code, _ = run(t, exe)
+	g.Expect(code).To(gomega.Equal(2))
+	code, said = run(t, exe, t.TempDir())
+	g.Expect(said).To(gomega.BeEmpty())
+	g.Expect(code).To(gomega.BeZero())
+}

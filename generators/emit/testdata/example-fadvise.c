@@ -1,0 +1,67 @@
+// example/fadvise
+// posix_fadvise(2) drops the cached pages of a range. After fsync they are clean, so the next read comes from the disk.
+// cc -O1 -o repro repro.c && ./repro DIR
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define P sysconf(_SC_PAGESIZE)
+#define PAT(n) (256 + (n)) // bytes that tell pattern and offset
+static __thread char why[64];
+
+#define STEP(call, ok) do { \
+	*why = 0; \
+	long ret = (long)(call), err = ret == -1 ? errno : 0; \
+	if (!(ok)) \
+		errx(1, "line %d: %s = %ld (%s), wanted %s%s", __LINE__, #call, ret, strerror(err), #ok, why); \
+} while (0)
+
+static int byte(int what, long i)
+{
+	unsigned long z = (i / 8) * 0x9e3779b97f4a7c15 + (what - 256) * 0xd1342543de82ef95 + 1;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	z = (z ^ z >> 31) >> 8 * (i % 8) & 255;
+	return what < 256 ? what : z ? (int)z : 1;
+}
+
+static char *fill(char *p, long n, int what, long from)
+{
+	for (long i = 0; i < n; i++)
+		p[i] = byte(what, from + i);
+	return p;
+}
+
+static int is(const char *p, long n, int what, long from)
+{
+	for (long i = 0; i < n; i++)
+		if ((p[i] & 255) != byte(what, from + i))
+			return sprintf(why, ": byte %ld of %ld is 0x%02x", i, n, p[i] & 255), 0;
+	return 1;
+}
+
+static int fd, d;
+static char *b;
+
+int main(int argc, char **argv)
+{
+	if (argc != 2 || chdir(argv[1]) || chdir(mkdtemp((char[]){"repro-XXXXXX"})))
+		err(2, "usage: repro DIR");
+	// file A = pat1*8p
+	STEP(fd = open("A", O_RDWR | O_CREAT | O_EXCL, 0644), ret >= 0);
+	STEP(pwrite(fd, fill(malloc(8 * P), 8 * P, PAT(1), 0), 8 * P, 0), ret == 8 * P);
+	close(fd);
+	STEP(d = open("A", O_RDONLY), ret >= 0);
+	STEP(fsync(d), ret >= 0);
+	STEP(posix_fadvise(d, 0, 8 * P, POSIX_FADV_DONTNEED), ret == 0);
+	STEP(b = mmap(NULL, 8 * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ret != -1);
+	STEP(pread(d, b, 8 * P, 0), ret == 8 * P);
+	STEP(is(b, 8 * P, PAT(1), 0), ret == 1);
+	return 0;
+}
