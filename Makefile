@@ -24,10 +24,15 @@ vet:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 
-# The packages run one after another: many of their tests start workers on both cores. What was skipped stands at the end, with the reason.
+# The packages run one after another: many of their tests start workers on both cores. What was skipped stands at the end, with the reason: the
+# last message of a test before it skips.
+SKIPPED = /^=== (RUN|NAME|CONT)/ { test = $$3 } \
+	/^ +[a-z_A-Z0-9]+\.go:[0-9]+: / { said[test] = $$0; if (/specs skipped: /) { specs = $$0; sub(/^ +[^ ]+ /, "", specs); print "  " specs } } \
+	/^ *--- SKIP: / { sub(/^ +[^ ]+ /, "", said[$$3]); print "  " $$3 ": " said[$$3] }
+
 test: tools vet
-	@log=$$(mktemp) && code=$$(mktemp) && { $(GO) test -p 1 -timeout 30m -v ./... 2>&1; echo $$? > $$code; } | tee $$log | grep -v -E '^(=== |    --- PASS|--- PASS|PASS$$)' ; \
-	echo; echo "skipped:"; grep -A1 -E '^ *--- SKIP' $$log | grep -v '^--$$' || echo "  nothing"; \
+	@log=$$(mktemp) && code=$$(mktemp) && { $(GO) test -p 1 -timeout 30m -v ./... 2>&1; echo $$? > $$code; } | tee $$log | grep -v -E '^(=== |PASS$$| *--- PASS)'; \
+	echo; echo "skipped:"; awk '$(SKIPPED)' $$log | sort -u | grep . || echo "  nothing"; \
 	status=$$(cat $$code); rm -f $$log $$code; exit $$status
 
 bench:

@@ -79,14 +79,10 @@ func TestPromisesAreKeptHere(t *testing.T) {
 		t.Run(spec, func(t *testing.T) {
 			tg := open(t, spec)
 			for need, try := range tries {
-				t.Run(need, func(t *testing.T) {
-					for _, n := range []string{need, "odirect"} {
-						if why := tg.Lacks(n); why != "" {
-							t.Skip(why)
-						}
-					}
-					try(t, tg.Dir())
-				})
+				if tg.Lacks(need) != "" || tg.Lacks("odirect") != "" {
+					continue // not promised: nothing to hold the type to
+				}
+				t.Run(need, func(t *testing.T) { try(t, tg.Dir()) })
 			}
 		})
 	}

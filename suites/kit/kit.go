@@ -18,8 +18,10 @@ package kit
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +57,9 @@ func Suite(t *testing.T, name string) {
 	supervisor = line
 	ginkgo.ReportAfterEach(noteSpec)
 	ginkgo.RunSpecs(t, name, suite, reporter)
+	for _, reason := range slices.Sorted(maps.Keys(skips)) {
+		t.Logf("%d specs skipped: %s", skips[reason], reason)
+	}
 	if err := line.hangUp(); err != nil {
 		t.Error(err)
 	}
@@ -62,6 +67,9 @@ func Suite(t *testing.T, name string) {
 
 // supervisor is the line to the supervisor of this process, set by Suite.
 var supervisor *line
+
+// skips counts the specs that the target could not run, by reason, for the end of the suite.
+var skips = map[string]int{}
 
 // It is a spec of one program, given without its first line: the name is made of the texts around it. Without expectations in the text, the
 // model's are used.
@@ -112,6 +120,7 @@ func Run(p *prog.Prog) {
 	switch a.Verdict {
 	case results.Pass:
 	case results.Skip:
+		skips[a.Message]++
 		ginkgo.Skip(a.Message)
 	default:
 		ginkgo.Fail(fmt.Sprintf("%s: %s\n\n%s", strings.ToUpper(string(a.Verdict)), a.Message, p))

@@ -57,10 +57,10 @@ func TestPosix(t *testing.T) {
 	watchdog := time.AfterFunc(patience, func() { m.server.Process.Kill() })
 	defer watchdog.Stop()
 	for name, test := range posixtest.All {
+		if withoutSupport[name] != "" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
-			if what, ok := withoutSupport[name]; ok {
-				t.Skipf("has no %s", what)
-			}
 			dir := filepath.Join(m.dir, name)
 			gomega.NewWithT(t).Expect(os.Mkdir(dir, 0755)).To(gomega.Succeed())
 			test(t, dir)
