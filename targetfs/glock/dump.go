@@ -7,120 +7,129 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
-// Dump writes the glocks of the node in the format of <debugfs>/gfs2/*/glocks, in the order of type and number. The counters
-// of journal buffers, revokes, hold time and pages, which this lock layer doesn't have, are 0.
+// jiffy is the unit of the dump's hold time: that of a kernel with 250 HZ.
+const jiffy = time.Second / 250
+
+// Dump writes the glocks of the node in the format of <debugfs>/gfs2/*/glocks, in the order of type and number. Glocks in UN that nobody
+// asks for are not kept, so they are not in it.
 func (n *Node) Dump(w io.Writer) error {
 	buf := bufio.NewWriter(w)
-	n.space.mu.Lock()
-	for _, name := range slices.SortedFunc(maps.Keys(n.glocks), Name.compare) {
-		n.glocks[name].dump(buf)
+	for _, gl := range n.snapshot() {
+		gl.dump(buf)
 	}
-	n.space.mu.Unlock()
 	return buf.Flush()
 }
 
-func (gl *Glock) dump(w io.Writer) {
-	object := ""
-	if describe := gl.node.Hooks.Describe; describe != nil && gl.state != UN {
-		object = describe(gl.name)
+// snapshot is a copy of all glocks and holders, so that neither the writer nor Describe keeps anybody waiting.
+func (n *Node) snapshot() []glock {
+	n.space.mu.Lock()
+	defer n.space.mu.Unlock()
+	all := make([]glock, 0, len(n.glocks))
+	for _, name := range slices.SortedFunc(maps.Keys(n.glocks), Name.compare) {
+		gl := *n.glocks[name]
+		gl.holders = slices.Clone(gl.holders)
+		for i, h := range gl.holders {
+			h := *h
+			gl.holders[i] = &h
+		}
+		if gl.waitsForOthers() {
+			gl.work = &change{h: gl.waiter()}
+		}
+		if gl.work != nil && gl.work.h == nil {
+			gl.due, gl.demote = true, gl.work.to // as long as the demotion is under way
+		}
+		all = append(all, gl)
 	}
-	refs := 1 + len(gl.holders)
-	if object != "" {
-		refs++
+	return all
+}
+
+// waitsForOthers tells whether the node stands in line for another state. The kernel counts that as a change under way.
+func (gl *glock) waitsForOthers() bool {
+	l := gl.node.space.lines[gl.name]
+	return gl.work == nil && l != nil && gl.wants() != nil && slices.Contains(l.glocks, gl.node.glocks[gl.name])
+}
+
+func (gl *glock) dump(w io.Writer) {
+	var o Object
+	if describe := gl.node.options.Hooks.Describe; describe != nil {
+		o = describe(gl.name)
 	}
-	fmt.Fprintf(w, "G:  s:%v n:%v f:%s t:%v d:%v/0 a:0 v:0 r:%d m:0 p:0\n",
-		gl.state, gl.name, gl.letters(object != ""), gl.target, gl.demoteState(), refs)
+	var since time.Duration
+	if gl.due {
+		since = time.Since(gl.asked)
+	}
+	fmt.Fprintf(w, "G:  s:%v n:%v f:%s t:%v d:%v/%d a:%d v:%d r:%d m:%d p:%d\n", gl.state, gl.name, gl.letters(o), gl.target,
+		gl.demote, since.Microseconds(), o.AIL, o.Revokes, gl.references(o), gl.node.options.HoldTime/jiffy, o.MetadataPages)
 	for _, h := range gl.holders {
-		fmt.Fprintf(w, " H: s:%v f:%s e:0 p:%d [%s] %s\n", h.State, h.letters(), h.pid(), h.comm(), h.Caller)
+		pid, comm := h.task()
+		fmt.Fprintf(w, " H: s:%v f:%s e:0 p:%d [%s] %s\n", h.State, h.letters(), pid, comm, h.Caller)
 	}
-	if object != "" {
-		fmt.Fprintf(w, " %s\n", object)
+	if o.Line != nil && gl.state != UN {
+		fmt.Fprint(w, o.Line)
 	}
 }
 
-// demoteState is EX when there is no demote request.
-func (gl *Glock) demoteState() State {
-	if gl.demote {
-		return gl.down
+// references counts as the kernel does: every holder has one, the cached lock, the object (of an iopen glock its holder has it), and
+// who writes the dump.
+func (gl *glock) references(o Object) int {
+	count := 1 + len(gl.holders)
+	if gl.state != UN {
+		count++
 	}
-	return EX
+	if o.Line != nil && gl.name.Type != Iopen {
+		count++
+	}
+	return count
 }
 
-func (gl *Glock) letters(object bool) string {
+// letters are the flags of the glock, in the order of the kernel's gflags2str.
+func (gl *glock) letters(o Object) string {
+	c := gl.work
+	if c == nil {
+		c = &change{h: &Holder{}}
+	}
+	return spell([]mark{
+		{gl.work != nil, 'l'}, {gl.due, 'D'}, {gl.timer != nil && !gl.due, 'd'}, {c.h == nil, 'p'}, {o.Dirty, 'y'}, {o.LogFlush, 'f'},
+		{c.drops, 'i'}, {len(gl.holders) > 0, 'q'}, {o.Line != nil, 'o'}, {gl.blocking, 'b'},
+		{gl.stale && gl.node.options.Hooks.Instantiate != nil, 'n'}, {gl.reading != nil, 'N'},
+	})
+}
+
+type mark struct {
+	set  bool
+	char byte
+}
+
+func spell(flags []mark) string {
 	var b strings.Builder
-	for _, l := range []struct {
-		set  bool
-		char byte
-	}{
-		{gl.busy, 'l'}, {gl.demote, 'D'}, {gl.busy && gl.target != EX, 'p'}, {len(gl.holders) > 0, 'q'}, {object, 'o'}, {gl.state != UN, 'b'},
-	} {
-		if l.set {
-			b.WriteByte(l.char)
+	for _, f := range flags {
+		if f.set {
+			b.WriteByte(f.char)
 		}
 	}
 	return b.String()
 }
 
+// letters are the flags of the holder, in the order of the kernel's hflags2str.
 func (h *Holder) letters() string {
-	state := byte('W')
-	if h.granted {
-		state = 'H'
+	var flags []mark
+	for _, l := range lettersBefore {
+		flags = append(flags, mark{h.has(l.flag), l.char})
 	}
-	b := append(h.some(lettersBefore), state)
-	return string(append(b, h.some(lettersAfter)...))
+	flags = append(flags, mark{h.granted, 'H'}, mark{!h.granted, 'W'})
+	for _, l := range lettersAfter {
+		flags = append(flags, mark{h.has(l.flag), l.char})
+	}
+	return spell(flags)
 }
 
-func (h *Holder) some(letters []letter) (b []byte) {
-	for _, l := range letters {
-		if h.has(l.flag) {
-			b = append(b, l.char)
-		}
-	}
-	return b
-}
-
-func (h *Holder) pid() int {
+// task is what the dump says of the holder's owner.
+func (h *Holder) task() (pid int, comm string) {
 	if h.has(NoPID) {
-		return 0
+		return 0, "(none)"
 	}
-	return h.Owner.PID
-}
-
-func (h *Holder) comm() string {
-	if h.has(NoPID) || h.Owner.PID == 0 {
-		return "(none)"
-	}
-	return h.Owner.Comm
-}
-
-// InodeLine is the dump's line for the object of an inode glock.
-type InodeLine struct {
-	FormalIno, Addr uint64
-	Type            uint16 // d_type
-	Flags           uint32 // in memory
-	DiFlags         uint32
-	Size            uint64 // bytes
-	Pages           uint64 // cached
-}
-
-func (l InodeLine) String() string {
-	return fmt.Sprintf("I: n:%d/%d t:%d f:0x%02x d:0x%08x s:%d p:%d", l.FormalIno, l.Addr, l.Type, l.Flags, l.DiFlags, l.Size, l.Pages)
-}
-
-// RgrpLine is the dump's line for the object of a resource group glock.
-type RgrpLine struct {
-	Addr              uint64
-	Flags             uint32
-	Free, FreeClone   uint32 // free blocks, and those that may be allocated before the next flush
-	Dinodes           uint32
-	Requested         uint32 // blocks asked for by reservations
-	Reserved          uint32
-	ExtentFailedAbove uint32
-}
-
-func (l RgrpLine) String() string {
-	return fmt.Sprintf("R: n:%d f:%02x b:%d/%d i:%d q:%d r:%d e:%d",
-		l.Addr, l.Flags, l.Free, l.FreeClone, l.Dinodes, l.Requested, l.Reserved, l.ExtentFailedAbove)
+	return h.Owner.PID, h.Owner.Comm
 }

@@ -1,154 +1,117 @@
 package glock
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// Wait is one task waiting for another: for a glock, or for something that somebody told us about.
-type Wait struct {
+// Kind is why a task cannot go on before another one does.
+type Kind uint8
+
+// Kinds of edges.
+const (
+	Holds      Kind = iota // the blocker holds the glock
+	Ahead                  // it asked for the glock earlier
+	WritesBack             // it changes the state of the glock: its hooks run
+	Serves                 // it does something else that the waiter waits for, such as a page fault
+)
+
+// Edge is one task waiting for another.
+type Edge struct {
+	Kind            Kind
 	Waiter, Blocker Owner
-	Want, Has       Request // of the glock; Has is granted or ahead in the queue
-	Granted         bool    // whether Has is granted
-	Node            string  // of the waiter
-	Why             string  // of a wait that is not for a glock
+	Want, Has       Request // of the glock; Want is empty for Serves, Has for WritesBack and Serves
+	Node            string  // of the waiter; empty for Serves
+	What            string  // what Serves is about: "the fault of page 3 of B"
 }
 
-func (w *Wait) String() string {
-	if w.Why != "" {
-		return fmt.Sprintf("%v waits for %v: %s", w.Waiter, w.Blocker, w.Why)
-	}
-	relation := "is waiting for"
-	if w.Granted {
-		relation = "holds"
-	}
-	return fmt.Sprintf("%v wants %v glock %v %v (%s), which %v %s %v (%s)", w.Waiter, w.Want.Name.Type, w.Want.Name, w.Want.State, w.Want.Caller,
-		w.Blocker, relation, w.Has.State, w.Has.Caller)
-}
-
-// AddWait tells the graph of a wait that is not for a glock: a task whose page fault another one serves. The
-// function it returns ends it.
-func (s *Space) AddWait(waiter, blocker Owner, why string) (end func()) {
-	w := &Wait{Waiter: waiter, Blocker: blocker, Why: why}
+// AddWait tells the graph of a wait that is not for a glock: waiter cannot go on before blocker has done what is said, such as "the
+// fault of page 3 of B". The function it returns ends it.
+func (s *Space) AddWait(waiter, blocker Owner, what string) (end func()) {
+	e := &Edge{Kind: Serves, Waiter: waiter, Blocker: blocker, What: what}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waits[w] = struct{}{}
+	s.told[e] = struct{}{}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.waits, w)
+		delete(s.told, e)
 	}
 }
 
-// Waits lists who waits for whom on all nodes, in a fixed order.
-func (s *Space) Waits() []Wait {
+// Edges lists who waits for whom on all nodes, in a fixed order. A task may wait for several others; it needs all of them to
+// go on. Holders that belong to nobody are not in the list, for nobody waits on their behalf.
+func (s *Space) Edges() []Edge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []Wait
+	var all []Edge
 	for _, n := range s.nodes {
 		for _, name := range slices.SortedFunc(maps.Keys(n.glocks), Name.compare) {
 			gl := n.glocks[name]
-			for i, h := range gl.holders {
-				if !h.granted {
-					all = append(all, gl.blockers(i)...)
-				}
+			for i := gl.granted; i < len(gl.holders); i++ {
+				all = append(all, gl.blockers(i)...)
 			}
 		}
 	}
 	told := len(all)
-	for w := range s.waits {
-		all = append(all, *w)
+	for e := range s.told {
+		all = append(all, *e)
 	}
-	slices.SortFunc(all[told:], func(a, b Wait) int { return strings.Compare(a.String(), b.String()) })
-	return all
+	slices.SortFunc(all[told:], func(a, b Edge) int {
+		return cmp.Or(a.Waiter.key().compare(b.Waiter.key()), a.Blocker.key().compare(b.Blocker.key()), strings.Compare(a.What, b.What))
+	})
+	return slices.DeleteFunc(all, func(e Edge) bool { return e.Waiter.key().nobody() || e.Blocker.key().nobody() })
 }
 
-// blockers is what waiting holder i waits for: those before it in the queue that it can't share with or overtake, holders on
-// other nodes, and nodes that asked before.
-func (gl *Glock) blockers(i int) (all []Wait) {
+func (k ownerKey) compare(l ownerKey) int {
+	return cmp.Or(cmp.Compare(k.pid, l.pid), cmp.Compare(k.op, l.op))
+}
+
+// blockers is what waiting request i waits for: the holders that it can't share with, everybody who waits before it, changes of state,
+// nodes that asked the lock manager before, and the holders on nodes whose state is in the way.
+func (gl *glock) blockers(i int) (all []Edge) {
 	h := gl.holders[i]
-	add := func(other *Holder) {
-		all = append(all, Wait{Waiter: h.Owner, Blocker: other.Owner, Want: h.Request, Has: other.Request, Granted: other.granted, Node: gl.node.Name})
-	}
-	for _, before := range gl.holders[:i] {
-		if !before.granted || gl.demote || !before.shares(h) {
-			add(before)
+	add := func(kind Kind, other *Holder) {
+		if !h.has(NoPID) && !other.has(NoPID) {
+			all = append(all, Edge{Kind: kind, Waiter: h.Owner, Blocker: other.Owner, Want: h.Request, Has: other.Request, Node: gl.node.options.Name})
 		}
 	}
-	for _, earlier := range gl.node.space.queues[gl.name] {
-		if earlier == gl {
-			break
+	addWork := func(other *glock) {
+		if other.work != nil && !h.has(NoPID) {
+			all = append(all, Edge{Kind: WritesBack, Waiter: h.Owner, Blocker: other.work.owner, Want: h.Request, Node: gl.node.options.Name})
 		}
+	}
+	for _, before := range gl.holders[:gl.granted] {
+		if gl.due || !gl.joins(before, h) {
+			add(Holds, before)
+		}
+	}
+	for _, before := range gl.holders[gl.granted:i] {
+		add(Ahead, before)
+	}
+	addWork(gl)
+	for _, earlier := range gl.earlier() {
 		if first := earlier.wants(); first != nil {
-			add(first)
+			add(Ahead, first)
 		}
 	}
-	for _, other := range gl.conflicts(h.State) {
-		for _, remote := range other.active() {
-			if !remote.State.Compatible(h.State) {
-				add(remote)
-			}
+	_, others := gl.choose(h)
+	for _, other := range others {
+		addWork(other)
+		for _, remote := range other.holders[:other.granted] {
+			add(Holds, remote) // even one that could share: the state changes when all holders are gone
 		}
 	}
 	return all
 }
 
-// shares tells whether two holders of one node may have the glock at once.
-func (h *Holder) shares(other *Holder) bool {
-	if h.State == EX || other.State == EX {
-		return h.State == other.State && h.has(NodeScope) && other.has(NodeScope)
-	}
-	return h.State == other.State
-}
-
-// Cycle finds tasks that wait for each other in a circle; nil when there are none.
-func (s *Space) Cycle() []Wait { return findCycle(s.Waits()) }
-
-func findCycle(waits []Wait) []Wait {
-	from := map[int][]int{} // task to its waits
-	for i, w := range waits {
-		from[w.Waiter.PID] = append(from[w.Waiter.PID], i)
-	}
-	finished := map[int]bool{}
-	for _, w := range waits {
-		if path := search(waits, from, finished, w.Waiter.PID, nil); path != nil {
-			return path
-		}
-	}
-	return nil
-}
-
-// search follows the waits of task pid. path is how it was reached; finished tasks lead to no cycle.
-func search(waits []Wait, from map[int][]int, finished map[int]bool, pid int, path []Wait) []Wait {
-	if finished[pid] {
+// earlier is the nodes that lined up for the glock before this one.
+func (gl *glock) earlier() []*glock {
+	l := gl.node.space.lines[gl.name]
+	if l == nil {
 		return nil
 	}
-	for i, w := range path {
-		if w.Waiter.PID == pid {
-			return path[i:]
-		}
-	}
-	for _, i := range from[pid] {
-		next := append(path[:len(path):len(path)], waits[i])
-		if cycle := search(waits, from, finished, waits[i].Blocker.PID, next); cycle != nil {
-			return cycle
-		}
-	}
-	finished[pid] = true
-	return nil
-}
-
-// Explain is a cycle in words, one line a wait.
-func Explain(cycle []Wait) string {
-	if len(cycle) == 0 {
-		return "no task waits for itself\n"
-	}
-	var b strings.Builder
-	for i := range cycle {
-		fmt.Fprintf(&b, "%v,\n", &cycle[i])
-	}
-	fmt.Fprintf(&b, "and so %v waits for itself.\n", cycle[0].Waiter)
-	return b.String()
+	return l.glocks[:max(0, slices.Index(l.glocks, gl))]
 }

@@ -5,49 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
-
-// ErrTryFailed says that a request with Try or TryOneCB would have had to wait.
-var ErrTryFailed = errors.New("the glock is held otherwise")
-
-// RecursionError says that a task asks for a glock that it has, or waits for, already.
-type RecursionError struct {
-	Old, New Request
-}
-
-func (e *RecursionError) Error() string {
-	return fmt.Sprintf("%v asks for %v glock %v %v (%s) and has asked for it %v before (%s)",
-		e.New.Owner, e.New.Name.Type, e.New.Name, e.New.State, e.New.Caller, e.Old.State, e.Old.Caller)
-}
 
 // Holder is a place in a glock's queue: granted or waiting.
 type Holder struct {
 	Request
-	gl      *Glock
+	gl      *glock
 	granted bool
-	done    chan struct{} // closed when granted
+	nested  bool // let through by Nest
+	read    bool // the object is to be read before use
+	gone    bool // not in the queue any more
+	err     error
+	settled chan struct{} // closed when granted or failed; nil when that was so from the start
 }
 
-// Lock waits for a glock. It gives up when ctx ends.
+// Lock waits for a glock. It gives up when ctx ends, and fails at once with a RecursionError when the owner has the glock or
+// waits for it already, with an OrderError where Options.CheckOrder forbids it, and with ErrTryFailed.
 func (n *Node) Lock(ctx context.Context, r Request) (*Holder, error) {
-	h, err := n.Enqueue(r)
+	h, err := n.Enqueue(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return h, h.Wait(ctx)
+	if err := h.Wait(ctx); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
-// LockAll takes several glocks one after the other, in the lock order.
+// LockAll takes several glocks one after the other, in the lock order; all or none. The holders come in that order.
 func (n *Node) LockAll(ctx context.Context, requests ...Request) ([]*Holder, error) {
 	sorted := slices.Clone(requests)
-	slices.SortFunc(sorted, func(a, b Request) int { return a.Name.compareRank(b.Name) })
+	slices.SortStableFunc(sorted, func(a, b Request) int { return a.place().compare(b.place()) })
 	var all []*Holder
 	for _, r := range sorted {
 		h, err := n.Lock(ctx, r)
 		if err != nil {
-			for _, h := range slices.Backward(all) {
-				h.Unlock()
-			}
+			UnlockAll(all)
 			return nil, err
 		}
 		all = append(all, h)
@@ -55,112 +49,230 @@ func (n *Node) LockAll(ctx context.Context, requests ...Request) ([]*Holder, err
 	return all, nil
 }
 
-// Enqueue puts a request at the end of its glock's queue and does not wait for it.
-func (n *Node) Enqueue(r Request) (*Holder, error) {
+// UnlockAll gives glocks back, the last one first.
+func UnlockAll(all []*Holder) {
+	for _, h := range slices.Backward(all) {
+		h.Unlock()
+	}
+}
+
+// Enqueue puts a request at the end of its glock's queue and does not wait for it; Wait must be called before use. The errors are those
+// of Lock, except for the end of ctx: only its owner is used here.
+func (n *Node) Enqueue(ctx context.Context, r Request) (*Holder, error) {
 	if r.State == UN || r.State > SH {
-		return nil, fmt.Errorf("ask for %v glock %v: %v is no state to hold", r.Name.Type, r.Name, r.State)
+		return nil, fmt.Errorf("ask for %s: %v is no state to hold", r.Name.Title(), r.State)
+	}
+	if r.Owner == (Owner{}) {
+		r.Owner = OwnerOf(ctx)
 	}
 	n.space.mu.Lock()
 	defer n.space.mu.Unlock()
 	gl := n.glock(r.Name)
-	defer gl.forget()
-	if err := gl.checkRecursion(&r); err != nil {
+	if err := gl.check(&r); err != nil {
+		gl.forget()
 		return nil, err
 	}
-	if n.CheckOrder {
-		if err := n.checkOrder(&r); err != nil {
-			return nil, err
-		}
+	h := &Holder{Request: r, gl: gl}
+	if r.has(tries) && gl.futile(h) {
+		n.counters.Requests++
+		n.counters.TriesFailed++
+		return nil, h.wrap(ErrTryFailed)
 	}
-	h := &Holder{Request: r, gl: gl, done: make(chan struct{})}
-	gl.holders = append(gl.holders, h)
-	if r.Owner.PID != 0 {
-		n.held[r.Owner.PID] = append(n.held[r.Owner.PID], h)
-	}
+	h.enter(len(gl.holders))
 	gl.run()
-	if !h.granted && r.has(Try|TryOneCB) {
-		h.remove()
-		return nil, fmt.Errorf("ask for %v glock %v %v: %w", r.Name.Type, r.Name, r.State, ErrTryFailed)
+	if h.err != nil {
+		return nil, h.err
+	}
+	if !h.granted {
+		n.counters.Waits++
+		h.settled = make(chan struct{})
 	}
 	return h, nil
 }
 
-// checkRecursion is the kernel's trap in gfs2_glock_nq.
-func (gl *Glock) checkRecursion(r *Request) error {
-	if gl.node.AllowRecursion || r.has(NoPID) || r.Name.Type == Flock {
-		return nil
+// check is the recursion trap and the lock order.
+func (gl *glock) check(r *Request) error {
+	if err := gl.checkRecursion(r); err != nil {
+		gl.node.counters.Recursions++
+		return err
 	}
-	for _, h := range gl.holders {
-		if h.Owner.PID == r.Owner.PID && !h.has(NoPID) {
-			return &RecursionError{Old: h.Request, New: *r}
-		}
+	if r.has(tries) {
+		return nil // who doesn't wait needs no order
+	}
+	if err := gl.node.checkOrder(r.owner(), r.place()); err != nil {
+		gl.node.counters.Misordered++
+		return err
 	}
 	return nil
 }
 
-// Wait returns when the request is granted. When ctx ends first, the request leaves the queue.
+// Wait returns when the request is granted and its object has been read. When ctx ends first, or reading fails, the request
+// leaves the queue.
 func (h *Holder) Wait(ctx context.Context) error {
-	select {
-	case <-h.done:
-		return nil
-	case <-ctx.Done():
+	if h.settled != nil {
+		select {
+		case <-h.settled:
+		case <-ctx.Done():
+			if h.cancel() {
+				return h.wrap(ctx.Err())
+			}
+		}
 	}
+	if h.err != nil {
+		return h.err
+	}
+	if h.read {
+		return h.instantiate(ctx)
+	}
+	return nil
+}
+
+// cancel takes a request that still waits out of the queue.
+func (h *Holder) cancel() bool {
 	mu := &h.gl.node.space.mu
 	mu.Lock()
 	defer mu.Unlock()
-	if h.granted {
+	if h.granted || h.err != nil {
+		return false
+	}
+	h.gl.node.counters.Cancelled++
+	h.release()
+	return true
+}
+
+// instantiate has the object read unless it is up to date; one holder does it and others wait.
+func (h *Holder) instantiate(ctx context.Context) error {
+	gl := h.gl
+	mu := &gl.node.space.mu
+	mu.Lock()
+	for gl.reading != nil {
+		reading := gl.reading
+		mu.Unlock()
+		select {
+		case <-reading:
+		case <-ctx.Done():
+			h.Unlock()
+			return h.wrap(ctx.Err())
+		}
+		mu.Lock()
+	}
+	if !gl.stale {
+		mu.Unlock()
 		return nil
 	}
-	h.leave()
-	return fmt.Errorf("wait for %v glock %v %v: %w", h.Name.Type, h.Name, h.State, ctx.Err())
+	gl.reading = make(chan struct{})
+	mu.Unlock()
+	err := gl.node.options.Hooks.Instantiate(WithOwner(ctx, h.Owner), gl.name)
+	mu.Lock()
+	defer mu.Unlock()
+	close(gl.reading)
+	gl.reading = nil
+	gl.node.counters.Instantiations++
+	if err != nil {
+		h.release()
+		return h.wrap(err)
+	}
+	gl.stale = false
+	return nil
+}
+
+// ErrStale says that several glocks could not be had together in time.
+var ErrStale = errors.New("several glocks could not be had together; start again")
+
+// groupHold is the hold time that WaitAll counts for each glock: the kernel's default.
+const groupHold = 200 * time.Millisecond
+
+// WaitAll waits for several requests together: what rename does with its inodes, which have no order among them. Tasks of several nodes
+// may block each other so; after twice the hold times of all, WaitAll gives everything back and returns ErrStale, as the
+// kernel's gfs2_glock_async_wait does. After any other error everything is given back too.
+func WaitAll(ctx context.Context, all ...*Holder) error {
+	limited, cancel := context.WithTimeoutCause(ctx, 2*groupHold*time.Duration(len(all)), ErrStale)
+	defer cancel()
+	for _, h := range all {
+		err := h.Wait(limited)
+		if err == nil {
+			continue
+		}
+		UnlockAll(all)
+		if ctx.Err() == nil && context.Cause(limited) == ErrStale {
+			return h.wrap(ErrStale)
+		}
+		return err
+	}
+	return nil
 }
 
 // Granted tells whether the request was granted.
 func (h *Holder) Granted() bool {
 	h.gl.node.space.mu.Lock()
 	defer h.gl.node.space.mu.Unlock()
-	return h.granted
+	return h.granted && !h.gone
 }
 
 // Unlock gives the glock back, or takes a waiting request out of the queue. The node keeps the state cached until
-// somebody asks for it, unless the request had NoCache.
+// somebody asks for it, unless the request had NoCache. A second Unlock does nothing.
 func (h *Holder) Unlock() {
 	h.gl.node.space.mu.Lock()
 	defer h.gl.node.space.mu.Unlock()
-	if h.has(NoCache) {
-		h.gl.request(UN)
+	if !h.gone {
+		h.release()
 	}
-	h.leave()
 }
 
-// leave takes the holder out of the queue and lets others go on, here and on other nodes.
-func (h *Holder) leave() {
+// release takes the holder out of the queue and lets others go on, here and on other nodes.
+func (h *Holder) release() {
+	gl := h.gl
 	h.remove()
-	h.gl.run()
-	h.gl.node.space.serve(h.gl.name)
+	if h.granted && h.has(NoCache) {
+		gl.request(UN, false)
+	}
+	gl.run()
+	gl.node.space.serve(gl.name)
 }
 
-func (h *Holder) grant() {
-	h.granted = true
-	close(h.done)
+// enter puts the holder into the queue at index i.
+func (h *Holder) enter(i int) {
+	gl := h.gl
+	gl.holders = slices.Insert(gl.holders, i, h)
+	gl.node.counters.Requests++
+	gl.node.take(h.owner(), h.place())
 }
 
 func (h *Holder) remove() {
-	isThis := func(other *Holder) bool { return other == h }
-	h.gl.holders = slices.DeleteFunc(h.gl.holders, isThis)
-	held := h.gl.node.held
-	if rest := slices.DeleteFunc(held[h.Owner.PID], isThis); len(rest) > 0 {
-		held[h.Owner.PID] = rest
-	} else {
-		delete(held, h.Owner.PID)
+	gl := h.gl
+	h.gone = true
+	if h.granted {
+		gl.granted--
+	}
+	i := slices.Index(gl.holders, h)
+	gl.holders = slices.Delete(gl.holders, i, i+1)
+	gl.node.give(h.owner(), h.place())
+}
+
+// grant makes the first waiting request a holder.
+func (h *Holder) grant() {
+	gl := h.gl
+	h.granted = true
+	h.read = gl.stale && !h.has(Skip) && gl.node.options.Hooks.Instantiate != nil
+	gl.granted++
+	h.settle()
+}
+
+// fail ends a waiting request.
+func (h *Holder) fail(err error) {
+	h.err = h.wrap(err)
+	h.gl.node.counters.TriesFailed++
+	h.remove()
+	h.settle()
+}
+
+func (h *Holder) settle() {
+	if h.settled != nil {
+		close(h.settled)
 	}
 }
 
-// LockedBy tells whether the task has been granted the glock: the question that code must ask which may be called with
-// the lock held and without.
-func (n *Node) LockedBy(owner Owner, name Name) bool {
-	n.space.mu.Lock()
-	defer n.space.mu.Unlock()
-	gl := n.glocks[name]
-	return gl != nil && slices.ContainsFunc(gl.active(), func(h *Holder) bool { return h.Owner.PID == owner.PID && !h.has(NoPID) })
+// wrap says what was asked for.
+func (h *Holder) wrap(err error) error {
+	return fmt.Errorf("%v asks for %s (%v, %s): %w", h.Owner, h.Name.Title(), h.State, h.Caller, err)
 }

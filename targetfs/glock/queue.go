@@ -1,42 +1,108 @@
 package glock
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
-// run grants what can be granted, from the front of the queue to the first request that must wait, and starts the change
-// of state that this one needs. The caller has the space's mutex.
-func (gl *Glock) run() {
-	for !gl.busy {
-		if gl.demote {
-			if len(gl.active()) > 0 {
-				return // new requests queue behind the demote
+// glock is the lock object of one node. All fields belong to the space's mutex.
+type glock struct {
+	name    Name
+	node    *Node
+	state   State     // what this node has
+	target  State     // what it wants
+	holders []*Holder // those granted, then those waiting in the order in which they came
+	granted int       // how many are granted
+
+	demote State       // the state that a demote request asks for; EX when there is none
+	due    bool        // the demote request is to be honoured: new requests queue behind it
+	asked  time.Time   // when the demote request came
+	timer  *time.Timer // until it is due
+
+	work     *change       // a change of state whose hooks run
+	blocking bool          // the last change of state was one that waits for other nodes
+	changed  time.Time     // when the state last changed
+	stale    bool          // the object must be read at the next use
+	reading  chan struct{} // closed when the hook that reads it is back
+}
+
+// glock is the node's lock object of that name; it is made when there is none.
+func (n *Node) glock(name Name) *glock {
+	gl := n.glocks[name]
+	if gl == nil {
+		gl = &glock{name: name, node: n, demote: EX, stale: name.Type == Inode || name.Type == Rgrp}
+		n.glocks[name] = gl
+	}
+	return gl
+}
+
+// forget drops a lock object that says nothing.
+func (gl *glock) forget() {
+	n := gl.node
+	if gl.state != UN || len(gl.holders) > 0 || gl.work != nil || n.glocks[gl.name] != gl {
+		return
+	}
+	gl.noDemote()
+	delete(n.glocks, gl.name)
+	n.checkEmpty()
+}
+
+// waiter is the first request that is not granted, or nil.
+func (gl *glock) waiter() *Holder {
+	if gl.granted == len(gl.holders) {
+		return nil
+	}
+	return gl.holders[gl.granted]
+}
+
+// heldBy is a granted holder of that owner, or nil.
+func (gl *glock) heldBy(owner ownerKey) *Holder {
+	for _, h := range gl.holders[:gl.granted] {
+		if !owner.nobody() && h.owner() == owner {
+			return h
+		}
+	}
+	return nil
+}
+
+// run lets the queue go as far as it can: it honours a demote request that is due once the holders are gone, grants from the front
+// up to the first request that must wait, and starts the change of state that this one needs.
+func (gl *glock) run() {
+	for gl.work == nil {
+		if gl.due {
+			if gl.granted > 0 {
+				gl.failTries()
+				return
 			}
 			gl.lower()
 			continue
 		}
-		waiting := gl.waiting()
-		if len(waiting) == 0 {
+		gl.promote()
+		h := gl.waiter()
+		if h == nil {
 			gl.forget()
 			return
 		}
-		h := waiting[0]
-		if gl.mayGrant(h) {
-			h.grant()
-			continue
-		}
-		if len(gl.active()) > 0 || !gl.raise(h) {
+		if gl.granted > 0 && !gl.failTries() || gl.granted == 0 && !gl.raise(h) {
 			return
 		}
 	}
 }
 
-// mayGrant is the local rule: what the active holders allow, or else what the cached state satisfies.
-func (gl *Glock) mayGrant(h *Holder) bool {
-	if active := gl.active(); len(active) > 0 {
-		first := active[0]
-		if first.State == EX {
-			return h.State == EX && h.has(NodeScope) && first.has(NodeScope)
-		}
-		return h.State == first.State
+// promote grants from the front of the queue. It stops at the first request that must wait: later ones never overtake it, or a stream
+// of readers would starve a writer.
+func (gl *glock) promote() {
+	for h := gl.waiter(); h != nil && gl.mayGrant(h); h = gl.waiter() {
+		h.grant()
+	}
+}
+
+// mayGrant is the local rule, may_grant in the kernel: what the holders allow, or, when there are none, what the cached state satisfies.
+// In one case 6.1 grants what this does not: SH beside a holder that has SH with Any under DF. The node would cache data then
+// that another node changes by direct I/O.
+func (gl *glock) mayGrant(h *Holder) bool {
+	if gl.granted > 0 {
+		return gl.joins(gl.holders[0], h)
 	}
 	switch {
 	case gl.state == h.State:
@@ -49,156 +115,76 @@ func (gl *Glock) mayGrant(h *Holder) bool {
 	return h.has(Any) && h.State != EX && gl.state != UN
 }
 
-// lower does what a demote request asks for.
-func (gl *Glock) lower() {
-	gl.demote = false
-	if gl.state != UN && gl.state != gl.down {
-		gl.change(gl.down)
-	}
+// joins tells whether h may have the glock beside a holder of it.
+func (gl *glock) joins(holder, h *Holder) bool {
+	return holder.shares(h) && (h.has(Any) || gl.state.Covers(h.State))
 }
 
-// raise gets the glock into the state that h wants. It returns false when that can't be now.
-func (gl *Glock) raise(h *Holder) bool {
-	s := gl.node.space
-	if h.has(Try | TryOneCB) {
-		return gl.tryRaise(h)
+// shares tells whether two holders of one node may have the glock at once. A granted EX shuts out even SH.
+func (h *Holder) shares(other *Holder) bool {
+	if h.State != other.State {
+		return false
 	}
-	if queue := s.queues[gl.name]; !slices.Contains(queue, gl) {
-		s.queues[gl.name] = append(queue, gl)
-	}
-	s.serve(gl.name)
-	return !gl.busy && (h.granted || gl.mayGrant(h))
+	return h.State != EX || h.has(NodeScope) && other.has(NodeScope)
 }
 
-// tryRaise changes the state when no other node is in the way.
-func (gl *Glock) tryRaise(h *Holder) bool {
-	want, others := gl.choose(h)
-	if len(others) == 0 && len(gl.node.space.queues[gl.name]) == 0 {
-		gl.change(want)
+// raise starts to get the glock into the state that h wants; nobody holds it on this node. It returns false when the queue
+// must wait for that.
+func (gl *glock) raise(h *Holder) bool {
+	lines := gl.node.space.lines
+	if h.has(tries) {
+		gl.try(h)
 		return true
 	}
-	if h.has(TryOneCB) {
-		gl.ask(h, others)
+	gl.failTries()
+	l := lines[gl.name]
+	if l == nil {
+		if want, others := gl.choose(h); len(others) == 0 {
+			gl.change(want, h)
+			return true
+		}
+		l = &line{}
+		lines[gl.name] = l
 	}
+	if !slices.Contains(l.glocks, gl) {
+		l.glocks = append(l.glocks, gl)
+		gl.target = h.State
+	}
+	gl.node.space.serve(gl.name)
 	return false
 }
 
-// choose is the state to ask for on behalf of h, and the glocks of other nodes that stand against it. With Any the other one of
-// SH and DF will do as well.
-func (gl *Glock) choose(h *Holder) (want State, others []*Glock) {
-	others = gl.conflicts(h.State)
-	if len(others) == 0 || !h.has(Any) || h.State == EX {
-		return h.State, others
-	}
-	if other := SH + DF - h.State; len(gl.conflicts(other)) == 0 {
-		return other, nil
-	}
-	return h.State, others
-}
-
-// ask sends demote requests to other nodes.
-func (gl *Glock) ask(h *Holder, others []*Glock) {
-	for _, other := range others {
-		other.request(h.State.demand())
-		other.run()
-	}
-}
-
-// serve is the lock manager: nodes get their states in the order in which they asked. The first one that must wait keeps the
-// others waiting.
-func (s *Space) serve(name Name) {
-	if s.serving[name] {
-		return // the loop below goes on when this call is back
-	}
-	s.serving[name] = true
-	defer delete(s.serving, name)
-	asked := false
-	for len(s.queues[name]) > 0 {
-		gl := s.queues[name][0]
-		h := gl.wants()
-		if h == nil {
-			s.pop(name)
-			asked = false
-			continue
-		}
-		want, others := gl.choose(h)
-		switch {
-		case len(others) == 0:
-			s.pop(name)
-			asked = false
-			gl.change(want)
-			gl.run()
-		case asked:
-			return
-		default:
-			gl.ask(h, others)
-			asked = true
-		}
-	}
-}
-
-// wants is the holder for which the node still needs another state.
-func (gl *Glock) wants() *Holder {
-	waiting := gl.waiting()
-	if gl.busy || len(waiting) == 0 || len(gl.active()) > 0 || gl.mayGrant(waiting[0]) {
-		return nil
-	}
-	return waiting[0]
-}
-
-func (s *Space) pop(name Name) {
-	if s.queues[name] = s.queues[name][1:]; len(s.queues[name]) == 0 {
-		delete(s.queues, name)
-	}
-}
-
-// conflicts is the same glock on other nodes where its state forbids want here. A change under way counts as what it was.
-func (gl *Glock) conflicts(want State) (all []*Glock) {
-	for _, n := range gl.node.space.nodes {
-		other := n.glocks[gl.name]
-		if other != nil && other != gl && !other.state.Compatible(want) {
-			all = append(all, other)
-		}
-	}
-	return all
-}
-
-// change sets the state. Leaving EX writes what is dirty, and becoming UN or DF drops what is cached: hooks do it, while
-// the glock is busy.
-func (gl *Glock) change(to State) {
-	hooks := gl.node.Hooks
-	sync := gl.state == EX && hooks.Sync != nil
-	invalidate := gl.state != UN && (to == UN || to == DF) && hooks.Invalidate != nil
-	gl.target = to
-	if !sync && !invalidate {
-		gl.settle(to)
+// try changes the state when nothing is in the way, and fails the request otherwise.
+func (gl *glock) try(h *Holder) {
+	want, others := gl.choose(h)
+	if len(others) == 0 && gl.node.space.lines[gl.name] == nil {
+		gl.change(want, h)
 		return
 	}
-	gl.busy = true
-	go func() {
-		if sync {
-			hooks.Sync(gl.name)
-		}
-		if invalidate {
-			hooks.Invalidate(gl.name, to)
-		}
-		gl.node.space.mu.Lock()
-		defer gl.node.space.mu.Unlock()
-		gl.busy = false
-		gl.settle(to)
-		gl.run()
-	}()
-}
-
-// settle takes the new state, and lets the lock manager go on with the nodes that wait for it.
-func (gl *Glock) settle(to State) {
-	gl.state = to
-	gl.node.space.serve(gl.name)
-}
-
-// forget drops a lock object that says nothing.
-func (gl *Glock) forget() {
-	if gl.state == UN && len(gl.holders) == 0 && gl.node.glocks[gl.name] == gl {
-		delete(gl.node.glocks, gl.name)
+	h.fail(ErrTryFailed)
+	if h.has(TryOneCB) {
+		gl.ask(h, others)
 	}
+}
+
+// failTries fails all waiting requests with Try or TryOneCB, because the queue stands still: do_error in the kernel. It tells whether
+// there were any.
+func (gl *glock) failTries() (some bool) {
+	for i := len(gl.holders) - 1; i >= gl.granted; i-- {
+		if h := gl.holders[i]; h.has(tries) {
+			h.fail(ErrTryFailed)
+			some = true
+		}
+	}
+	return some
+}
+
+// futile tells that a request with Try has nothing to hope for at the end of the queue: it may only wait for a change of
+// state that somebody else started and that will do for both.
+func (gl *glock) futile(h *Holder) bool {
+	first := gl.waiter()
+	if first == nil {
+		return gl.work != nil || gl.due
+	}
+	return gl.work == nil || gl.work.drops || !first.shares(h)
 }
