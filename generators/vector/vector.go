@@ -15,7 +15,9 @@
 //
 //   - promise: loose strict; whether the program relies on the exact result of a transfer that faults (needs exact-short-write or whole-dio)
 //
-//     p := vector.Family.Find("vector/writev/buffered/untouched/none/1024/byte/loose")
+// One of them:
+//
+//	p := vector.Family.Find("vector/writev/buffered/untouched/none/1024/byte/loose")
 package vector
 
 import (
