@@ -102,7 +102,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usage("%v", err)
 	}
-	f.greet(screen, targets, planned)
+	f.greet(cmd, screen, targets, planned)
 	if f.suite != "" {
 		err = campaign.RunSuite(hard, soft, f.suite, targets, rec, f.how())
 	} else {
@@ -237,12 +237,15 @@ func closeTargets(all []*campaign.Target) {
 }
 
 // greet says what runs, as check of xfstests does.
-func (f *runFlags) greet(s *campaign.Screen, targets []*campaign.Target, planned int) {
+func (f *runFlags) greet(cmd *cobra.Command, s *campaign.Screen, targets []*campaign.Target, planned int) {
 	h := f.header(planned)
 	for _, t := range targets {
 		facts := t.Facts()
 		s.Println(fmt.Sprintf("TARGET        -- %s (%s on %s)", t.Spec, facts.Type, facts.Device))
 		s.Println(fmt.Sprintf("MOUNT_OPTIONS -- %s", facts.Options))
+		if cmd.Flags().Changed("target") && onDevice(f.results, facts.Number) {
+			fmt.Fprintf(os.Stderr, "faultline: %s is on the file system under test; --results elsewhere survives what that may do\n", f.results)
+		}
 	}
 	s.Println(fmt.Sprintf("PLATFORM      -- Linux/%s %s %s", runtime.GOARCH, h.Host, h.Kernel))
 	if f.suite != "" {
@@ -250,6 +253,12 @@ func (f *runFlags) greet(s *campaign.Screen, targets []*campaign.Target, planned
 		return
 	}
 	s.Println(fmt.Sprintf("PROGRAMS      -- %d, group %s, seed %d, %d at a time", planned, strings.Join(f.groups, ","), f.seed, f.jobs))
+}
+
+// onDevice reports whether a folder is on the device with the number "major:minor".
+func onDevice(dir, number string) bool {
+	var st unix.Stat_t
+	return unix.Stat(dir, &st) == nil && fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev)) == number
 }
 
 // interrupts turns the first ^C or SIGTERM into the end of soft, and the second into the end of hard. signalled is the first signal, or 0.
