@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -119,12 +118,19 @@ func (l *leftovers) see(r *harness.Runner) {
 
 // ended reports a process that is gone, or only waits to be reaped.
 func ended(pid int) bool {
+	s := state(pid)
+	return s == "" || s == "Z"
+}
+
+// state is the letter of proc_pid_stat(5) for a process, "" if there is none.
+func state(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return true
+		return ""
 	}
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return strings.HasPrefix(state, "Z") || syscall.Kill(pid, 0) != nil
+	_, fields, _ := strings.Cut(string(stat), ") ")
+	letter, _, _ := strings.Cut(fields, " ")
+	return letter
 }
 
 func mountsBelow(t *testing.T, dir string) []string {

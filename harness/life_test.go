@@ -38,6 +38,16 @@ func kill(t *testing.T, dir string, signal syscall.Signal) {
 	t.Error("no worker came up")
 }
 
+// awaitStop waits until the worker has been stopped by a signal.
+func awaitStop(t *testing.T, dir string) {
+	gomega.NewWithT(t).Eventually(func() string {
+		for _, pid := range workersIn(dir) {
+			return state(pid)
+		}
+		return "no worker"
+	}, soon, 10*time.Millisecond).Should(gomega.Equal("T"))
+}
+
 func TestWorkerKilledFromOutside(t *testing.T) {
 	needFuse(t)
 	for signal, want := range map[syscall.Signal]struct {
@@ -168,6 +178,7 @@ func TestLongProgramsBehindAStoppedWorker(t *testing.T) {
 		defer close(in)
 		in <- first
 		kill(t, dir, syscall.SIGSTOP)
+		awaitStop(t, dir) // a thread that waits for a server stops when it has its answer
 		for _, p := range programs {
 			in <- p
 		}
