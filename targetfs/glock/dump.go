@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,19 +16,21 @@ const jiffy = time.Second / 250
 // asks for are not kept, so they are not in it.
 func (n *Node) Dump(w io.Writer) error {
 	buf := bufio.NewWriter(w)
-	for _, gl := range n.snapshot() {
-		gl.dump(buf)
+	all := n.snapshot()
+	slices.SortFunc(all, func(a, b glock) int { return a.name.compare(b.name) })
+	for i := range all {
+		all[i].dump(buf)
 	}
 	return buf.Flush()
 }
 
-// snapshot is a copy of all glocks and holders, so that neither the writer nor Describe keeps anybody waiting.
+// snapshot is a copy of all glocks and holders, so that neither sorting, the writer nor Describe keeps anybody waiting.
 func (n *Node) snapshot() []glock {
 	n.space.mu.Lock()
 	defer n.space.mu.Unlock()
 	all := make([]glock, 0, len(n.glocks))
-	for _, name := range slices.SortedFunc(maps.Keys(n.glocks), Name.compare) {
-		gl := *n.glocks[name]
+	for _, original := range n.glocks {
+		gl := *original
 		gl.holders = slices.Clone(gl.holders)
 		for i, h := range gl.holders {
 			h := *h

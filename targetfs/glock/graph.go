@@ -2,7 +2,6 @@ package glock
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -48,8 +47,7 @@ func (s *Space) Edges() []Edge {
 	defer s.mu.Unlock()
 	var all []Edge
 	for _, n := range s.nodes {
-		for _, name := range slices.SortedFunc(maps.Keys(n.glocks), Name.compare) {
-			gl := n.glocks[name]
+		for _, gl := range n.awaited() {
 			for i := gl.granted; i < len(gl.holders); i++ {
 				all = append(all, gl.blockers(i)...)
 			}
@@ -63,6 +61,17 @@ func (s *Space) Edges() []Edge {
 		return cmp.Or(a.Waiter.key().compare(b.Waiter.key()), a.Blocker.key().compare(b.Blocker.key()), strings.Compare(a.What, b.What))
 	})
 	return slices.DeleteFunc(all, func(e Edge) bool { return e.Waiter.key().nobody() || e.Blocker.key().nobody() })
+}
+
+// awaited is the glocks that somebody waits for, by type and number.
+func (n *Node) awaited() (all []*glock) {
+	for _, gl := range n.glocks {
+		if gl.waiter() != nil {
+			all = append(all, gl)
+		}
+	}
+	slices.SortFunc(all, func(a, b *glock) int { return a.name.compare(b.name) })
+	return all
 }
 
 func (k ownerKey) compare(l ownerKey) int {

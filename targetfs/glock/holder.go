@@ -96,8 +96,8 @@ func (gl *glock) check(r *Request) error {
 		gl.node.counters.Recursions++
 		return err
 	}
-	if r.has(tries) {
-		return nil // who doesn't wait needs no order
+	if r.has(tries) || r.Untrapped {
+		return nil // who doesn't wait needs no order, and who hangs on purpose has none
 	}
 	if err := gl.node.checkOrder(r.owner(), r.place()); err != nil {
 		gl.node.counters.Misordered++

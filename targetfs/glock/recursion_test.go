@@ -38,7 +38,7 @@ func TestRecursionTrap(t *testing.T) {
 func TestUntrapped(t *testing.T) {
 	g := gomega.NewWithT(t)
 	s := NewSpace(nil)
-	n := s.Join(Options{})
+	n := s.Join(Options{CheckOrder: true})
 	outer := enqueue(t, n, request(1, EX, 0))
 	again := request(1, SH, 0)
 	again.Untrapped = true

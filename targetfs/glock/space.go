@@ -24,7 +24,8 @@ func NewSpace(title func(Name) string) *Space {
 
 // Hooks are what a node does for its cache. Sync, Invalidate and Instantiate run without locks of this package, one at a time for each
 // glock, and may take their time; nobody holds the glock meanwhile, except the one that Instantiate is for.
-// Their context carries an owner, so that glocks which they ask for, and waits that they add, show up in cycles.
+// Their context carries an owner, so that glocks which they ask for, and waits that they add, show up in cycles. A failure to write
+// is for the node to deal with: gfs2 withdraws.
 //
 // A hook must not wait for a page fault that needs the same glock: the fault queues behind the change of state.
 type Hooks struct {

@@ -139,7 +139,7 @@ var (
 
 // Request is what a holder asks for.
 type Request struct {
-	Owner  Owner // of the context when empty
+	Owner  Owner // of the context when empty; without either the request is nobody's, as with NoPID
 	Name   Name
 	State  State
 	Flags  Flags
