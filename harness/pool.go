@@ -20,6 +20,10 @@ type Pool struct {
 	// several goroutines, and so may Report.
 	Announce func(names []string) error
 	Report   func(Outcome)
+	// Shrink, if it is set, is asked of each failure how much may be tried to make its program smaller. That is done when a lane has nothing else to
+	// do any more, and Shrunk is told what came of it. Both may be called by several goroutines.
+	Shrink func(Outcome) Budget
+	Shrunk func(Outcome, Small)
 	// Leaked counts, after Run, the workers that not even SIGKILL has ended.
 	Leaked atomic.Int64
 }
@@ -58,7 +62,16 @@ func (p *Pool) lane(ctx context.Context, from *source) error {
 		defer close(feeding)
 		fed = p.feed(ctx, from, in)
 	}()
-	err = r.Stream(ctx, in, p.Report)
+	var big []shrinking
+	err = r.Stream(ctx, in, func(o Outcome) {
+		p.Report(o)
+		big = p.note(big, o)
+	})
+	for _, s := range big {
+		if err == nil && from.soft.Err() == nil {
+			p.Shrunk(s.failed, r.Shrink(ctx, s.failed, s.budget))
+		}
+	}
 	cancel()
 	<-feeding
 	for one := range in {
@@ -71,6 +84,23 @@ func (p *Pool) lane(ctx context.Context, from *source) error {
 	closed := r.Close(context.WithoutCancel(ctx))
 	p.Leaked.Add(int64(r.Leaked))
 	return errors.Join(err, fed, closed)
+}
+
+// shrinking is a failure whose program is to be made smaller.
+type shrinking struct {
+	failed Outcome
+	budget Budget
+}
+
+// note adds a failure to those whose programs are to be made smaller, if it is one.
+func (p *Pool) note(list []shrinking, o Outcome) []shrinking {
+	if p.Shrink == nil || o.Prog == nil || !o.Verdict.Bad() {
+		return list
+	}
+	if b := p.Shrink(o); b.Tries > 0 {
+		list = append(list, shrinking{o, b})
+	}
+	return list
 }
 
 // feed announces programs a batch ahead, so that the worker does not wait for the journal's disk.
