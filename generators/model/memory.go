@@ -247,22 +247,24 @@ func (m *model) transfer(dst, src []place, moved content, sure int64) {
 		if equal(again, moved) {
 			break
 		}
-		if moved = again; round == rounds {
+		switch moved = again; round {
+		case rounds:
 			moved = giveUp(moved)
+		case 2 * rounds:
+			moved = unknown(n)
 		}
 	}
 	m.write(dst, moved, sure)
 }
 
-// giveUp takes every byte that may be several things as unknown.
+// giveUp takes everything behind the first byte that may be several things as unknown: each chain of copies ends up there in time, but a chain
+// may have as many links as there are bytes.
 func giveUp(c content) content {
-	out := make(content, len(c))
-	for i, r := range c {
-		if out[i] = r; len(r.may) > 1 {
-			out[i].may = anySet
-		}
+	first := slices.IndexFunc(c, func(r run) bool { return len(r.may) > 1 || r.may[0].kind == prog.Any })
+	if first < 0 {
+		return c
 	}
-	return join(out)
+	return join(c[:first], unknown(c[first:].len()))
 }
 
 // aliases lists the files whose bytes both lists reach.

@@ -15,8 +15,8 @@ import (
 )
 
 // Derive validates the program and sets the expectation of every step, the data of every check and the needs that the steps call for, for
-// pages of the given size. The text then serves machines with any page size. What stood there before is replaced. An error
-// means that the program is invalid, or uses something beside other actors whose result cannot be told.
+// pages of the given size in bytes. The text then serves machines with any page size, if all its sizes stand near the boundaries of pages: 3p-6, not
+// 2p+4090. What stood there before is replaced. An error means that the program is invalid, or uses something beside other actors whose result cannot be told.
 func Derive(p *prog.Prog, page int64) error {
 	if err := p.Validate(); err != nil {
 		return err
