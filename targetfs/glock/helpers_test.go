@@ -33,6 +33,13 @@ func granted(all ...*Holder) (is []bool) {
 	return is
 }
 
+// soon is a context for what has to happen, with a deadline that only a hang reaches.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // within waits for a condition that has to come true.
 func within(t *testing.T, what string, ok func() bool) {
 	t.Helper()

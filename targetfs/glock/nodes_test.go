@@ -16,8 +16,7 @@ func TestDemotion(t *testing.T) {
 	s := NewSpace(nil)
 	var c notes
 	a, b := s.Join(Options{Hooks: c.hooks("a")}), s.Join(Options{Hooks: c.hooks("b")})
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
+	ctx := soon(t)
 	lock := func(n *Node, state State) {
 		h, err := n.Lock(ctx, request(1, state, 0))
 		g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -69,10 +68,10 @@ func TestChangeReserves(t *testing.T) {
 	reader := enqueue(t, b, request(2, SH, 0))
 	g.Expect(granted(direct, reader)).To(gomega.Equal([]bool{false, false}))
 	goOn <- struct{}{}
-	g.Expect(direct.Wait(t.Context())).To(gomega.Succeed(), "who it was for gets it first, although the other node wants it back")
+	g.Expect(direct.Wait(soon(t))).To(gomega.Succeed(), "who it was for gets it first, although the other node wants it back")
 	g.Expect(granted(direct, reader)).To(gomega.Equal([]bool{true, false}))
 	direct.Unlock()
-	g.Expect(reader.Wait(t.Context())).To(gomega.Succeed())
+	g.Expect(reader.Wait(soon(t))).To(gomega.Succeed())
 	reader.Unlock()
 	close(goOn)
 	finish(t, s)
@@ -90,11 +89,11 @@ func TestDemotionWaits(t *testing.T) {
 	g.Expect(granted(remote, late)).To(gomega.Equal([]bool{false, false}))
 	g.Expect(c.get()).To(gomega.BeEmpty())
 	holder.Unlock()
-	g.Expect(remote.Wait(t.Context())).To(gomega.Succeed())
+	g.Expect(remote.Wait(soon(t))).To(gomega.Succeed())
 	g.Expect(c.get()).To(gomega.Equal([]string{"a sync 2/927", "a invalidate 2/927 UN"}))
 	g.Expect(late.Granted()).To(gomega.BeFalse())
 	remote.Unlock()
-	g.Expect(late.Wait(t.Context())).To(gomega.Succeed())
+	g.Expect(late.Wait(soon(t))).To(gomega.Succeed())
 	late.Unlock()
 	finish(t, s)
 }
@@ -156,7 +155,7 @@ func TestHoldTime(t *testing.T) {
 		two := enqueue(t, a, request(3, SH, 0))
 		g.Expect(two.Granted()).To(gomega.BeTrue(), "the demote request is not due yet")
 		UnlockAll([]*Holder{one, two})
-		g.Expect(remote.Wait(t.Context())).To(gomega.Succeed())
+		g.Expect(remote.Wait(soon(t))).To(gomega.Succeed())
 		g.Expect(time.Since(start)).To(gomega.Equal(200 * time.Millisecond))
 		remote.Unlock()
 

@@ -42,7 +42,6 @@ func (gl *glock) forget() {
 	if gl.state != UN || len(gl.holders) > 0 || gl.work != nil || n.glocks[gl.name] != gl {
 		return
 	}
-	gl.noDemote()
 	delete(n.glocks, gl.name)
 	n.checkEmpty()
 }

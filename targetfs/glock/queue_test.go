@@ -107,8 +107,7 @@ func TestFairness(t *testing.T) {
 func TestNoStarvation(t *testing.T) {
 	s := NewSpace(nil)
 	a, b := s.Join(Options{}), s.Join(Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
+	ctx := soon(t)
 	overlap := make(chan *Holder, 2) // there is always a reader
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -175,7 +174,7 @@ func TestTryWaitsForOwnChange(t *testing.T) {
 	_, err := n.Enqueue(t.Context(), request(2, DF, Try))
 	g.Expect(err).To(gomega.MatchError(ErrTryFailed), "what is cached is being dropped")
 	goOn <- struct{}{}
-	g.Expect(direct.Wait(t.Context())).To(gomega.Succeed())
+	g.Expect(direct.Wait(soon(t))).To(gomega.Succeed())
 	direct.Unlock()
 	n.Demote(file, UN)
 	_, err = n.Enqueue(t.Context(), request(2, SH, Try))
@@ -287,4 +286,40 @@ func TestAnyDoesNotInvite(t *testing.T) {
 	stat.Unlock()
 	g.Expect(granted(read, second)).To(gomega.Equal([]bool{true, true}))
 	g.Expect(n.State(file)).To(gomega.Equal(SH))
+}
+
+// TestTryDoesNotOvertake: a try that could be had is refused while another node lines up for a state that it would keep away.
+func TestTryDoesNotOvertake(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	a, b, c := s.Join(Options{}), s.Join(Options{}), s.Join(Options{})
+	reader := enqueue(t, a, request(1, SH, 0))
+	writer := enqueue(t, b, request(2, EX, 0))
+	_, err := c.Enqueue(t.Context(), request(3, SH, Try))
+	g.Expect(err).To(gomega.MatchError(ErrTryFailed))
+	reader.Unlock()
+	g.Expect(writer.Granted()).To(gomega.BeTrue())
+	writer.Unlock()
+	finish(t, s)
+}
+
+// TestTryEndsWithItsHope: a try waits for a change of state that would do for it; when more is needed it fails after all.
+func TestTryEndsWithItsHope(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	goOn := make(chan struct{})
+	a, b := s.Join(Options{Hooks: Hooks{Sync: func(context.Context, Name) { <-goOn }}}), s.Join(Options{})
+	enqueue(t, a, request(1, EX, 0)).Unlock()
+	a.Demote(file, SH)
+	reader, hopeful := enqueue(t, a, request(1, SH, 0)), enqueue(t, a, request(2, SH, Try))
+	writer := enqueue(t, b, request(3, EX, 0))
+	close(goOn)
+	g.Expect(hopeful.Wait(soon(t))).To(gomega.MatchError(ErrTryFailed), "the other node was first")
+	g.Expect(writer.Wait(soon(t))).To(gomega.Succeed())
+	g.Expect(reader.Granted()).To(gomega.BeFalse())
+	writer.Unlock()
+	g.Expect(reader.Wait(soon(t))).To(gomega.Succeed())
+	reader.Unlock()
+	hopeful.Unlock()
+	finish(t, s)
 }
