@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,5 +177,44 @@ func TestNames(t *testing.T) {
 		_, err := tx.Lookup(ti.Root(), "missing")
 		return err
 	})).To(gomega.MatchError(syscall.ENOENT))
+	ti.closeClean()
+}
+
+// TestEqualHashes lists names with the same hash one at a time: each must come once.
+func TestEqualHashes(t *testing.T) {
+	g := gomega.NewWithT(t)
+	byHash := map[uint32]string{}
+	var names []string
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for len(names) < 6 {
+		// Names that differ in four bytes or fewer never have the same CRC: digits that count up would not do.
+		name := fmt.Sprintf("%016x", rnd.Uint64())
+		hash := disk.HashName(name)
+		if first, ok := byHash[hash]; ok {
+			names = append(names, first, name)
+		}
+		byHash[hash] = name
+	}
+	ti := formatted(t, MinSize, FormatOptions{})
+	file := ti.create(ti.Root(), "file", disk.ModeReg|0o644)
+	dir := ti.create(ti.Root(), "dir", disk.ModeDir|0o755)
+	for _, name := range names {
+		ti.must(func(tx *Tx) error { return tx.Link(file, dir, name) })
+	}
+	seen := map[string]int{}
+	for from, more := uint64(0), true; more; {
+		more = false
+		g.Expect(ti.View(func(tx *Tx) error {
+			return tx.ReadDir(dir, from, func(e DirEntry) bool {
+				seen[e.Name]++
+				from, more = e.Cookie+1, true
+				return false
+			})
+		})).To(gomega.Succeed())
+	}
+	for _, name := range names {
+		g.Expect(seen[name]).To(gomega.Equal(1), name)
+	}
+	g.Expect(seen).To(gomega.HaveLen(len(names) + 2))
 	ti.closeClean()
 }
