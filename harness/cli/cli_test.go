@@ -35,7 +35,6 @@ func TestBadInput(t *testing.T) {
 		"run --target loop:nonesuch":                `target "loop:nonesuch": there is no file-system type "nonesuch"; the types are ext4, ext3, ext2, xfs, btrfs, f2fs, gfs2`,
 		"run --target dir:/no/such":                 `target "dir:/no/such": /no/such does not exist`,
 		"run --target dir:DIR/file":                 `target "dir:DIR/file": DIR/file is not a directory`,
-		"run --target dir:DIR --target DIR":         `two targets are both ext4.default.dir; results could not be told apart`,
 		"run --group nonesuch":                      `there is no group "nonesuch"; the groups are ` + strings.Join(campaign.Groups(), " "),
 		"run --exclude nonesuch":                    `there is no group "nonesuch"; the groups are ` + strings.Join(campaign.Groups(), " "),
 		"run --filter (direct":                      `filter "(direct": found "", wanted )`,
@@ -82,6 +81,16 @@ func TestBadInput(t *testing.T) {
 			g.Expect(filepath.Glob(p.results() + "/*")).To(gomega.BeEmpty())
 		})
 	}
+}
+
+// Results are filed under the type of the file system, which is that of the temporary folder here.
+func TestTwoTargetsOfOneName(t *testing.T) {
+	g := gomega.NewWithT(t)
+	p := newPlace(t)
+	got := p.run(t, "run", "--target", "dir:"+p.dir, "--target", p.dir)
+	g.Expect(got.code).To(gomega.Equal(2))
+	g.Expect(got.stderr).To(gomega.MatchRegexp(`^faultline: two targets are both \S+\.default\.dir; results could not be told apart\n$`))
+	p.nothingLeft(t)
 }
 
 func write(t *testing.T, path, text string) {
