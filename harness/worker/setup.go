@@ -81,13 +81,16 @@ func (a *actor) fillFile(fd uintptr, f *prog.File) *Trouble {
 	var at, end int64
 	for i := range f.Data {
 		n := f.Data[i].Len.In(pageSize)
+		if n == 0 {
+			continue
+		}
 		var trouble *Trouble
 		switch f.Data[i].May[0].Kind {
 		case prog.Hole:
 			at += n
 			continue
 		case prog.Unwritten:
-			if r := sys(unix.SYS_FALLOCATE, fd, 0, uintptr(at), uintptr(n)); n > 0 && !r.ok() {
+			if r := sys(unix.SYS_FALLOCATE, fd, 0, uintptr(at), uintptr(n)); !r.ok() {
 				trouble = r.trouble("fallocate %s at %v", f.Name, prog.SizeOf(at, pageSize))
 			}
 		default:
