@@ -65,7 +65,6 @@ type change struct {
 	to    State
 	syncs bool    // Sync is to be called
 	drops bool    // Invalidate is
-	began State   // what the glock was
 	owner Owner   // who does it, for the graph
 	h     *Holder // for whom, or nil
 }
@@ -74,7 +73,7 @@ type change struct {
 // is cached; hooks do that, without the mutex.
 func (gl *glock) change(to State, h *Holder) {
 	hooks := &gl.node.options.Hooks
-	c := &change{to: to, h: h, began: gl.state,
+	c := &change{to: to, h: h,
 		syncs: gl.state == EX && hooks.Sync != nil,
 		drops: gl.state != UN && (to == UN || to == DF) && hooks.Invalidate != nil}
 	gl.target = to
@@ -117,7 +116,7 @@ func (gl *glock) do(c *change) {
 // settle takes the new state. Who it was changed for gets the glock before anybody can ask for it back, or two nodes could take it
 // from each other for ever.
 func (gl *glock) settle(c *change) {
-	if c.began != UN && c.to == UN {
+	if c.to == UN {
 		gl.stale = gl.name.Type == Inode || gl.name.Type == Rgrp
 	}
 	gl.state, gl.changed = c.to, time.Now()

@@ -219,6 +219,24 @@ func TestInstantiate(t *testing.T) {
 	g.Expect(a.Counters().Instantiations).To(gomega.Equal(uint64(4)))
 }
 
+// TestInstantiateAgain: who waited while another node had the glock reads the object anew.
+func TestInstantiateAgain(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	var c notes
+	a := s.Join(Options{Hooks: Hooks{Instantiate: func(_ context.Context, n Name) error { c.add("read"); return nil }}})
+	b := s.Join(Options{})
+	one, err := a.Lock(soon(t), request(1, SH, 0))
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	remote, late := enqueue(t, b, request(2, EX, 0)), enqueue(t, a, request(3, SH, 0))
+	one.Unlock()
+	remote.Unlock()
+	g.Expect(late.Wait(soon(t))).To(gomega.Succeed())
+	g.Expect(c.get()).To(gomega.Equal([]string{"read", "read"}))
+	late.Unlock()
+	finish(t, s)
+}
+
 // TestInstantiateTogether: two readers come at once; one reads, the other waits for it.
 func TestInstantiateTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -263,5 +281,26 @@ func TestLeave(t *testing.T) {
 	defer cancel()
 	g.Expect(b.Leave(ctx)).To(gomega.MatchError(context.DeadlineExceeded))
 	close(stuck)
+	finish(t, s)
+}
+
+// TestPlaceInLine: a node that drops its cache meanwhile keeps its place in the lock manager's line.
+func TestPlaceInLine(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	goOn := make(chan struct{})
+	a, b, c := s.Join(Options{Hooks: Hooks{Invalidate: func(context.Context, Name, State) { <-goOn }}}), s.Join(Options{}), s.Join(Options{})
+	enqueue(t, a, request(1, SH, 0)).Unlock()
+	reader := enqueue(t, c, request(2, SH, 0))
+	first, second := enqueue(t, a, request(1, EX, 0)), enqueue(t, b, request(3, EX, 0))
+	a.Demote(file, UN)
+	reader.Unlock()
+	g.Expect(granted(first, second)).To(gomega.Equal([]bool{false, false}))
+	close(goOn)
+	g.Expect(first.Wait(soon(t))).To(gomega.Succeed())
+	g.Expect(second.Granted()).To(gomega.BeFalse())
+	first.Unlock()
+	g.Expect(second.Wait(soon(t))).To(gomega.Succeed())
+	second.Unlock()
 	finish(t, s)
 }
