@@ -323,3 +323,19 @@ func TestTryEndsWithItsHope(t *testing.T) {
 	hopeful.Unlock()
 	finish(t, s)
 }
+
+// TestCancelTooLate: what was granted before the context ended is granted, whichever of the two Wait sees first.
+func TestCancelTooLate(t *testing.T) {
+	g := gomega.NewWithT(t)
+	n := NewSpace(nil).Join(Options{})
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 64 {
+		first, second := enqueue(t, n, request(1, EX, 0)), enqueue(t, n, request(2, EX, 0))
+		first.Unlock()
+		g.Expect(second.Wait(cancelled)).To(gomega.Succeed())
+		g.Expect(second.Granted()).To(gomega.BeTrue())
+		second.Unlock()
+	}
+	g.Expect(n.Counters().Cancelled).To(gomega.BeZero())
+}
