@@ -3,6 +3,8 @@ package watch
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,12 +77,9 @@ func (l *KernelLog) Since(mark Mark) (lines []Line, complete bool) {
 	defer l.mu.Unlock()
 	l.drain()
 	complete = l.reason == "" && l.lost <= uint64(mark)
-	for i, line := range l.lines {
-		if line.Seq > uint64(mark) {
-			return append([]Line(nil), l.lines[i:]...), complete
-		}
-	}
-	return nil, complete
+	// It is asked after every program, and there may be thousands of lines.
+	first := sort.Search(len(l.lines), func(i int) bool { return l.lines[i].Seq > uint64(mark) })
+	return slices.Clone(l.lines[first:]), complete
 }
 
 // Close ends the reading. Lines already read stay.
