@@ -190,8 +190,10 @@ func TestInstantiate(t *testing.T) {
 		return nil
 	}}
 	a, b := s.Join(Options{Hooks: hooks}), s.Join(Options{})
-	enqueue(t, a, request(1, EX, Skip)).Unlock()
-	_, err := a.Lock(t.Context(), request(2, SH, 0))
+	unread, err := a.Lock(soon(t), request(1, EX, Skip))
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	unread.Unlock()
+	_, err = a.Lock(t.Context(), request(2, SH, 0))
 	g.Expect(err).To(gomega.MatchError(broken))
 	g.Expect(a.LockedBy(task(2), file)).To(gomega.BeFalse())
 	fail = false

@@ -193,6 +193,7 @@ func TestNoCache(t *testing.T) {
 	two.Unlock()
 	late.Unlock()
 	late.Unlock()
+	g.Expect(late.Granted()).To(gomega.BeFalse())
 	g.Expect(n.State(file)).To(gomega.Equal(SH))
 	enqueue(t, n, request(1, EX, NoCache)).Unlock()
 	g.Expect(n.State(file)).To(gomega.Equal(UN))
