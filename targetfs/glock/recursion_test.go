@@ -96,3 +96,16 @@ func TestNestNeedsHolder(t *testing.T) {
 	_, err = n.Nest(t.Context(), Request{Name: RgrpName(1), State: SH})
 	g.Expect(err).To(gomega.MatchError(ErrNotHeld), "nobody is not an owner")
 }
+
+// TestNestOpensNothing: a reader waits for a writer whose own fault was let through as a reader's.
+func TestNestOpensNothing(t *testing.T) {
+	g := gomega.NewWithT(t)
+	n := NewSpace(nil).Join(Options{})
+	outer := enqueue(t, n, request(1, EX, 0))
+	nested, err := n.Nest(t.Context(), request(1, SH, 0))
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	reader := enqueue(t, n, request(2, SH, 0))
+	g.Expect(granted(nested, reader)).To(gomega.Equal([]bool{true, false}))
+	outer.Unlock()
+	g.Expect(granted(nested, reader)).To(gomega.Equal([]bool{true, true}))
+}
