@@ -248,6 +248,8 @@ func (d Data) simpler() (list []Data) {
 			with(i, Run{Len: r.Len, May: []Source{{Kind: s.Kind, ID: s.ID}}})
 		} else if s.Kind == Unwritten || s.Kind == Zero {
 			with(i, Run{Len: r.Len, May: []Source{{Kind: Hole}}})
+		} else if s.Kind == Pattern {
+			with(i, Run{Len: r.Len, May: []Source{{Kind: Fill, ID: 'a'}}})
 		}
 	}
 	return list

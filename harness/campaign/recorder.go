@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"faultline/generators/emit"
 	"faultline/generators/family"
 	"faultline/harness"
 	"faultline/results"
@@ -39,7 +40,8 @@ type Recorder struct {
 	mu      sync.Mutex
 	summary *results.Summary
 	started map[results.ID]bool
-	checks  map[results.ID]int // outcomes that are of no program, which may come again
+	checks  map[results.ID]int    // outcomes that are of no program, which may come again
+	folders map[results.ID]string // bundles
 	lost    []string
 	err     error
 }
@@ -48,7 +50,7 @@ type Recorder struct {
 func NewRecorder(rec Record, header results.Header) (*Recorder, error) {
 	r := &Recorder{
 		dir: rec.Dir, screen: rec.Screen, summary: results.NewSummary(header.Planned), done: results.NewSet(),
-		started: map[results.ID]bool{}, checks: map[results.ID]int{},
+		started: map[results.ID]bool{}, checks: map[results.ID]int{}, folders: map[results.ID]string{},
 	}
 	if err := os.MkdirAll(rec.Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the results folder: %w", err)
@@ -202,6 +204,9 @@ func (r *Recorder) bundle(c *results.Case, spec string, o harness.Outcome) {
 	if o.Prog != nil {
 		c.Detail = marked(o)
 		files = append(files, results.File{Name: "program.prog", Content: strings.NewReader(o.Prog.String())})
+		if o.Verdict.Bad() {
+			files = append(files, results.File{Name: reproC, Content: strings.NewReader(emit.C(o.Prog))})
+		}
 	}
 	for _, s := range o.Evidence {
 		c.Detail += "\n" + s.Name + ":\n" + s.Text
@@ -214,6 +219,11 @@ func (r *Recorder) bundle(c *results.Case, spec string, o harness.Outcome) {
 	paths, err := results.Bundle(dir, *c, files...)
 	c.Attachments = paths
 	_ = r.fail(err) // told by Err
+	if len(paths) > 0 {
+		r.mu.Lock()
+		r.folders[c.ID] = filepath.Dir(paths[0])
+		r.mu.Unlock()
+	}
 	for _, path := range paths {
 		if o.Prog != nil && filepath.Base(path) == "program.prog" {
 			c.Repro = fmt.Sprintf("faultline repro %s --target %s", quoted(path), quoted(spec))

@@ -98,7 +98,7 @@ func TestRecorder(t *testing.T) {
 		files = append(files, filepath.Base(path))
 		g.Expect(path).To(gomega.BeARegularFile())
 	}
-	g.Expect(files).To(gomega.ConsistOf("report.txt", "program.prog", "events.txt"))
+	g.Expect(files).To(gomega.ConsistOf("report.txt", "program.prog", "repro.c", "events.txt"))
 
 	cases := junit(t, dir)
 	g.Expect(cases).To(gomega.HaveLen(3))

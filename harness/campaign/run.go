@@ -87,16 +87,19 @@ func (t *Target) Facts() target.Facts {
 type Runs struct {
 	Jobs int
 	Opts harness.Options
+	// Shrink is how many smaller programs are tried for the first failure of each signature, once all programs have run; see Budget.
+	Shrink int
 }
 
 // Run runs the plan on every target, one target after the other, and records what comes. When soft ends, what is running is finished; when
 // ctx ends, it is killed. A target that is lost is noted and the next one begins. The error is one of recording or of our own.
 func Run(ctx, soft context.Context, plan *Plan, targets []*Target, rec *Recorder, how Runs) error {
+	chosen := newShrinks(how.Shrink)
 	for _, t := range targets {
 		if soft.Err() != nil {
 			return t.Close(context.WithoutCancel(ctx))
 		}
-		err := runOn(ctx, soft, plan, t, rec, how)
+		err := runOn(ctx, soft, plan, t, rec, how, chosen)
 		var lost *harness.Lost
 		var damage *target.CheckError
 		switch {
@@ -113,7 +116,7 @@ func Run(ctx, soft context.Context, plan *Plan, targets []*Target, rec *Recorder
 	return nil
 }
 
-func runOn(ctx, soft context.Context, plan *Plan, t *Target, rec *Recorder, how Runs) error {
+func runOn(ctx, soft context.Context, plan *Plan, t *Target, rec *Recorder, how Runs, chosen *shrinks) error {
 	id := func(name string) results.ID {
 		suite, _, _ := strings.Cut(name, "/")
 		return results.ID{Suite: suite, Class: t.Class, Name: name}
@@ -128,6 +131,8 @@ func runOn(ctx, soft context.Context, plan *Plan, t *Target, rec *Recorder, how 
 			return rec.Start(ids...)
 		},
 		Report: func(o harness.Outcome) { rec.Outcome(id(o.Name).Suite, t.Class, t.Spec, o) },
+		Shrink: chosen.budget,
+		Shrunk: func(o harness.Outcome, small harness.Small) { rec.Shrunk(id(o.Name), t.Spec, o, small) },
 	}
 	todo := func(yield func(*prog.Prog) bool) {
 		for p := range plan.Programs() {

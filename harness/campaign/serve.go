@@ -67,6 +67,9 @@ type Desk struct {
 	spec     string
 	programs int
 	failed   bool
+	// chosen are the failures to be made smaller in the end; none if it is nil.
+	chosen *shrinks
+	big    []func(context.Context)
 }
 
 // NewDesk prepares the supervisor's side for one target. Results are filed under the suite's name.
@@ -126,6 +129,7 @@ func (d *Desk) program(ctx context.Context, q ProgramRequest) Answer {
 	}
 	o := d.run(ctx, p)
 	d.rec.Outcome(d.suite, d.target.Class, d.target.Spec, o)
+	d.choose(id, o)
 	d.failed = d.failed || o.Verdict != results.Pass && o.Verdict != results.Skip
 	return Answer{Verdict: o.Verdict, Kind: o.Kind, Message: o.Message}
 }
@@ -167,6 +171,25 @@ func (d *Desk) Died(how string) {
 		ID:      results.ID{Suite: d.suite, Class: d.target.Class, Name: name + "/process"},
 		Verdict: results.Broken, Kind: results.InfraHarness, Message: "the spec process ended: " + how, Start: time.Now(),
 	}) // told by Err
+}
+
+// choose notes a failure whose program is to be made smaller.
+func (d *Desk) choose(id results.ID, o harness.Outcome) {
+	if d.chosen == nil || !o.Verdict.Bad() {
+		return
+	}
+	if b := d.chosen.budget(o); b.Tries > 0 {
+		d.big = append(d.big, func(ctx context.Context) { d.rec.Shrunk(id, d.target.Spec, o, d.runner.Shrink(ctx, o, b)) })
+	}
+}
+
+// Shrink makes the programs of the failures smaller, until soft ends. Nothing is served any more.
+func (d *Desk) Shrink(ctx, soft context.Context) {
+	for _, shrink := range d.big {
+		if soft.Err() == nil {
+			shrink(ctx)
+		}
+	}
 }
 
 // Close ends the target.

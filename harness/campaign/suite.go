@@ -14,18 +14,19 @@ import (
 // RunSuite runs the Ginkgo suite in a folder of Go code on every target: "go test" builds and starts it, and it asks us to run its programs
 // (package kit). Its output goes to suite-CLASS.log in the results folder.
 func RunSuite(ctx, soft context.Context, dir string, targets []*Target, rec *Recorder, how Runs) error {
+	chosen := newShrinks(how.Shrink)
 	for _, t := range targets {
 		if soft.Err() != nil {
 			return nil
 		}
-		if err := suiteOn(ctx, soft, dir, t, rec, how); err != nil {
+		if err := suiteOn(ctx, soft, dir, t, rec, how, chosen); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func suiteOn(ctx, soft context.Context, dir string, t *Target, rec *Recorder, how Runs) error {
+func suiteOn(ctx, soft context.Context, dir string, t *Target, rec *Recorder, how Runs, chosen *shrinks) error {
 	socket, remove, err := listen()
 	if err != nil {
 		return err
@@ -58,6 +59,7 @@ func suiteOn(ctx, soft context.Context, dir string, t *Target, rec *Recorder, ho
 		socket.Close()
 	}()
 	desk := NewDesk(filepath.Base(abs), t, rec, how.Opts)
+	desk.chosen = chosen
 	conn, err := socket.Accept()
 	asked := err == nil
 	if asked {
@@ -75,6 +77,7 @@ func suiteOn(ctx, soft context.Context, dir string, t *Target, rec *Recorder, ho
 	case exit == nil && !asked:
 		desk.Died(fmt.Sprintf("it has no specs of package kit; its output is in %s", path))
 	}
+	desk.Shrink(ctx, soft)
 	return errors.Join(err, desk.Close(context.WithoutCancel(ctx)))
 }
 

@@ -21,7 +21,7 @@ func TestHangEndToEnd(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
 	p := newPlace(t)
-	got := p.run(t, "run", "--target", "planted:block-read", "--group", "regress", "--filter", "gfs2-self-read", "--timeout", "1s", "--repeat", "1", "--results", p.results())
+	got := p.run(t, "run", "--target", "planted:block-read", "--group", "regress", "--filter", "gfs2-self-read", "--timeout", "1s", "--repeat", "1", "--shrink", "0", "--results", p.results())
 	g.Expect(got.code).To(gomega.Equal(results.ExitFailed), got.stderr)
 	g.Expect(got.out).To(gomega.ContainSubstring("HANG regress/gfs2-self-read on fuse_planted.block-read.planted\n"))
 	g.Expect(got.out).To(gomega.ContainSubstring("failed 2 of 2 attempts"))

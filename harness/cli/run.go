@@ -28,7 +28,7 @@ type runFlags struct {
 	targets, groups, exclude []string
 	filter                   string
 	seed                     uint64
-	jobs, repeat             int
+	jobs, repeat, shrink     int
 	timeout                  time.Duration
 	junit, results, suite    string
 	resume, verbose          bool
@@ -62,6 +62,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.IntVarP(&f.jobs, "jobs", "j", runtime.NumCPU(), "how many programs run at the same time, each on a target of its own")
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
 	flags.IntVar(&f.repeat, "repeat", 4, "how often a failure is run again to find its rate; 0 for never")
+	flags.IntVar(&f.shrink, "shrink", 60, fmt.Sprintf("how many smaller programs are tried for the first failure of each kind, for a hang one in %d of that; 0 for none", campaign.HangShare))
 	flags.StringVar(&f.junit, "junit", "", "JUnit file (default DIR/junit.xml)")
 	flags.StringVar(&f.results, "results", "", "folder for journal, JUnit and failures (default faultline-results/TIME)")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the run in --results after it was killed")
@@ -134,6 +135,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return usage("--timeout %v: wanted at least %v", f.timeout, shortestTimeout)
 	case f.repeat < 0:
 		return usage("--repeat %d: wanted 0 or more", f.repeat)
+	case f.shrink < 0:
+		return usage("--shrink %d: wanted 0 or more", f.shrink)
 	case f.colour != "auto" && f.colour != "always" && f.colour != "never":
 		return usage("--color %s: wanted auto, always or never", f.colour)
 	case f.resume && f.results == "":
@@ -199,7 +202,7 @@ func (f *runFlags) how() campaign.Runs {
 	if f.repeat == 0 {
 		o.Repeats = -1
 	}
-	return campaign.Runs{Jobs: f.jobs, Opts: o}
+	return campaign.Runs{Jobs: f.jobs, Opts: o, Shrink: f.shrink}
 }
 
 // open opens every target, so that what is missing is said before anything runs.
