@@ -2,8 +2,10 @@ package model
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,7 +205,8 @@ func TestSequentialProgramsAgainstANaiveModel(t *testing.T) {
 		programs = 100000
 	}
 	followed, sure, all := uint64(0), 0, 0
-	for seed := range programs {
+	// The last two showed a value seen within one copy, and a tail kept by a write that may have grown the file.
+	for _, seed := range append(slices.Collect(numbers(programs)), 2730, 6120) {
 		text := sequence(seed)
 		p := derived(t, text)
 		if p == nil {
@@ -220,6 +223,13 @@ func TestSequentialProgramsAgainstANaiveModel(t *testing.T) {
 	}
 	t.Logf("%d of %d programs followed; %d of %d checked bytes are known exactly", followed, programs, sure, all)
 	gomega.NewWithT(t).Expect(followed).To(gomega.BeNumerically(">", programs/2))
+}
+
+func numbers(n uint64) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for i := uint64(0); i < n && yield(i); i++ {
+		}
+	}
 }
 
 // tightness counts the bytes of checks that can be one thing only.
