@@ -147,6 +147,9 @@ func TestCycleThroughWriteBack(t *testing.T) {
 	enqueue(t, b, as(2, "read of A", nameA, SH))
 	<-told
 	g.Expect(s.Cycle()).To(gomega.BeNil())
+	edges := s.Edges()
+	g.Expect(edges).To(gomega.HaveLen(2), "the remote reader waits for the hook, and the hook for the fault")
+	g.Expect(edges[0].Blocker.Op).To(gomega.Equal("write-back of A on n0"))
 	enqueue(t, a, as(5, "fault of page 0 of A", nameA, SH))
 	g.Expect(s.Explain(s.Cycle())).To(gomega.Equal(`fault of page 0 of A by 5 waits for A (SH), which
 write-back of A on n0 must finish with first, and waits for page 0 of A, which

@@ -97,7 +97,7 @@ func (p place) before(q place) bool {
 
 // checkOrder compares what an owner asks for with what it has.
 func (n *Node) checkOrder(owner ownerKey, p place) error {
-	if !n.options.CheckOrder || owner.nobody() {
+	if !n.options.CheckOrder {
 		return nil
 	}
 	for _, has := range n.order[owner] {
