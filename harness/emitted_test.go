@@ -1,7 +1,9 @@
 package harness_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"os"
 	"os/exec"
@@ -17,6 +19,7 @@ import (
 	"faultline/generators/family"
 	"faultline/generators/prog"
 	"faultline/harness"
+	"faultline/harness/target"
 	"faultline/results"
 	"faultline/suites/regress"
 )
@@ -100,4 +103,43 @@ func TestEmittedPrograms(t *testing.T) {
 		})
 	}
 	gomega.NewWithT(t).Expect(passed).To(gomega.BeNumerically(">", 50))
+}
+
+// The C program finds what the worker finds: it passes without a fault, ends with 1 on a wrong result, and hangs where the program hangs.
+func TestEmittedProgramsFindFaults(t *testing.T) {
+	needFuse(t)
+	g := gomega.NewWithT(t)
+	exe := compiled(t, derived(t, readIt))
+	for fault, want := range map[string]int{"none": 0, "short-read": 1} {
+		code, said := exits(t, exe, faulty(t, fault).Dir())
+		g.Expect(code).To(gomega.Equal(want), "%s: %s", fault, said)
+	}
+	stuck := faulty(t, "block-read")
+	cmd := exec.Command(exe, stuck.Dir())
+	g.Expect(cmd.Start()).To(gomega.Succeed())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	doing := func() string {
+		stack, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stack", cmd.Process.Pid))
+		return string(stack)
+	}
+	g.Eventually(doing, soon).Should(gomega.And(gomega.ContainSubstring("request_wait_answer"), gomega.ContainSubstring("read")))
+	g.Consistently(ended, 300*time.Millisecond).ShouldNot(gomega.Receive())
+	g.Expect(stuck.Abort()).To(gomega.Succeed())
+	g.Eventually(ended, soon).Should(gomega.Receive(gomega.HaveOccurred()))
+}
+
+// faulty is a file system with a fault.
+func faulty(t *testing.T, fault string) target.Target {
+	t.Helper()
+	p, err := target.Open(t.Context(), "planted:"+fault, target.Options{Temp: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
