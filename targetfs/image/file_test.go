@@ -333,3 +333,55 @@ func TestWithdraw(t *testing.T) {
 	g.Expect(ti.stat(ti.Root()).Entries).To(gomega.Equal(uint32(3)))
 	ti.closeClean()
 }
+
+// TestGenerations: no two inodes of a resource group get the same formal number, so that a new one in an old place is told
+// from the one before.
+func TestGenerations(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	seen := map[uint64]bool{}
+	for range 5 {
+		di := ti.stat(ti.create(ti.Root(), "f", disk.ModeReg|0o644))
+		g.Expect(di.Generation).To(gomega.Equal(di.Num.FormalIno))
+		g.Expect(seen[di.Generation]).To(gomega.BeFalse())
+		seen[di.Generation] = true
+		ti.unlink(ti.Root(), "f")
+	}
+	ti.closeClean()
+}
+
+func TestRemovedDirectoryTakesNothing(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	dir := ti.create(ti.Root(), "dir", disk.ModeDir|0o755)
+	ti.must(func(tx *Tx) error {
+		_, err := tx.Rmdir(ti.Root(), "dir")
+		return err
+	})
+	err := ti.Update(func(tx *Tx) error {
+		_, err := tx.Create(dir, "f", NewInode{Mode: disk.ModeReg})
+		return err
+	})
+	g.Expect(err).To(gomega.MatchError(syscall.ENOENT))
+	g.Expect(ti.Reclaim(dir)).To(gomega.Succeed())
+	ti.closeClean()
+}
+
+// TestOpenComparesCounters: a resource group whose counter is wrong would be filled beyond its end, or never.
+func TestOpenComparesCounters(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{})
+	g.Expect(ti.Close()).To(gomega.Succeed())
+	header := make([]byte, 4096)
+	at := int64(ti.groups[1].Addr) * 4096
+	_, err := ti.dev.ReadAt(header, at)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	rg, err := disk.DecodeRgrp(header, ti.groups[1].Addr)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	rg.Free++
+	rg.Encode(header)
+	_, err = ti.dev.WriteAt(header, at)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	_, err = Open(ti.dev, ti.size, Options{})
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("its bitmap has")))
+}
