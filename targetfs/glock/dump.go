@@ -93,7 +93,7 @@ func (gl *glock) letters(o Object) string {
 		c = &change{h: &Holder{}}
 	}
 	return spell([]mark{
-		{gl.work != nil, 'l'}, {gl.due, 'D'}, {gl.timer != nil && !gl.due, 'd'}, {c.h == nil, 'p'}, {o.Dirty, 'y'}, {o.LogFlush, 'f'},
+		{gl.work != nil, 'l'}, {gl.due, 'D'}, {gl.timer != nil, 'd'}, {c.h == nil, 'p'}, {o.Dirty, 'y'}, {o.LogFlush, 'f'},
 		{c.drops, 'i'}, {len(gl.holders) > 0, 'q'}, {o.Line != nil, 'o'}, {gl.blocking, 'b'},
 		{gl.stale && gl.node.options.Hooks.Instantiate != nil, 'n'}, {gl.reading != nil, 'N'},
 	})

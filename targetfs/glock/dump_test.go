@@ -114,3 +114,16 @@ func TestDumpOfHoldTime(t *testing.T) {
 		g.Expect(first()).To(gomega.Equal("G:  s:EX n:2/927 f:Dqb t:EX d:DF/1500000 a:0 v:0 r:3 m:250 p:0"))
 	})
 }
+
+// TestDumpOfUnlocked: the object of a glock that the node does not have is not described.
+func TestDumpOfUnlocked(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	a := s.Join(Options{Hooks: Hooks{Describe: func(Name) Object { return Object{Line: InodeLine{Addr: 2343}} }}})
+	b := s.Join(Options{})
+	enqueue(t, b, request(1, EX, 0))
+	enqueue(t, a, request(2, SH, 0))
+	var got strings.Builder
+	g.Expect(a.Dump(&got)).To(gomega.Succeed())
+	g.Expect(got.String()).To(gomega.Equal("G:  s:UN n:2/927 f:lqo t:SH d:EX/0 a:0 v:0 r:3 m:0 p:0\n H: s:SH f:W e:0 p:2 [task] test\n"))
+}

@@ -44,6 +44,7 @@ func TestCycleOfTwo(t *testing.T) {
 	fault := enqueue(t, n, as(1234, "fault of page 3 of B", nameB, SH))
 	enqueue(t, n, as(7, "stat of B", nameB, SH))
 	g.Expect(s.Cycle()).To(gomega.BeNil(), "one waits for the other: no circle yet")
+	enqueue(t, n, as(8, "truncate of A", nameA, EX)) // waits for the circle and is not part of it
 	enqueue(t, n, as(1235, "fault of page 0 of A", nameA, EX))
 	g.Expect(s.Explain(s.Cycle())).To(gomega.Equal(`pread of A by 1234 holds A (SH) and waits for B (SH), which
 write of B by 1235 holds (EX), and waits for A (EX), which
@@ -175,4 +176,20 @@ func TestNobody(t *testing.T) {
 	enqueue(t, n, as(3, "write of B", nameB, EX))
 	g.Expect(s.Edges()).To(gomega.HaveLen(1), "the one behind task 2")
 	g.Expect(s.Cycle()).To(gomega.BeNil())
+}
+
+// TestSearchIsLinear: a ladder of waits has 2^60 ways from one end to the other, and no circle.
+func TestSearchIsLinear(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := titled()
+	for pid := 2; pid < 120; pid += 2 {
+		for _, from := range []int{pid, pid + 1} {
+			for _, to := range []int{pid + 2, pid + 3} {
+				s.AddWait(Owner{PID: from}, Owner{PID: to}, "the next rung")
+			}
+		}
+	}
+	g.Expect(s.Cycle()).To(gomega.BeNil())
+	s.AddWait(Owner{PID: 121}, Owner{PID: 2}, "the first rung")
+	g.Expect(s.Cycle()).To(gomega.HaveLen(60))
 }

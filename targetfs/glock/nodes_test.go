@@ -112,6 +112,9 @@ func TestDemotionTwice(t *testing.T) {
 		h.Unlock()
 		g.Expect(n.State(file)).To(gomega.Equal(c.want), "%+v", c)
 	}
+	enqueue(t, n, request(1, SH, Exact)).Unlock()
+	n.Demote(file, EX)
+	g.Expect(n.State(file)).To(gomega.Equal(SH), "a demotion raises nothing")
 }
 
 // TestConversion: two nodes have SH cached and both want EX. One gives up its SH; nobody hangs.
