@@ -101,7 +101,7 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 	src := []place{{ino: c.fd.ino, off: c.off, n: hi}}
 	m.transfer(sp.places, src, m.read(src, hi), lo)
 	if direct && m.sec != nil {
-		m.unstable(sp, hi)
+		m.unstable(sp)
 	}
 	if direct && hi < sp.can {
 		m.slack(sp, hi)
@@ -155,16 +155,14 @@ func (m *model) storable(i *inode) bool {
 	return false
 }
 
-// unstable is the destination of a direct read that others write meanwhile: where data has checksums they no longer match, and what was read
-// is zeroed (btrfs).
-func (m *model) unstable(sp *span, n int64) {
+// unstable notes that others write the destination of a direct read meanwhile. Where data has checksums they may no longer match what was
+// read: btrfs then zeroes it, and complains in the kernel log.
+func (m *model) unstable(sp *span) {
 	for _, p := range sp.places {
-		if p.n = min(p.n, n); p.n <= 0 {
-			break
-		}
-		n -= p.n
 		if p.a.shared && m.writes(nil, p.a.ino) || !p.a.shared && m.writes(p.a, nil) {
-			m.writePlace(p, zeros(p.n), true)
+			if m.sec.during != nil {
+				m.prog.Need("unstable-buffer")
+			}
 		}
 	}
 }

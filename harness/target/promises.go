@@ -81,6 +81,13 @@ var promises = []promise{
 		why:    "since 6.15 a write that fails with EFAULT behind the end of the file makes it grow up to its offset",
 		source: "mm/filemap.c: generic_perform_write calls write_end with 0 bytes, which sets i_size (665575cff098 moved the fault-in behind the copy); seen on 6.18"},
 
+	{need: "unstable-buffer", types: []string{"ext4", "ext3", "ext2", "xfs", "tmpfs", "fuse", "f2fs", "gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, xfs, tmpfs and fuse seen on 6.18: no data checksums"},
+	{need: "unstable-buffer", types: []string{"btrfs"},
+		why:    "btrfs checks the checksum in the reader's memory: it fails if others write there",
+		source: "fs/btrfs/bio.c: btrfs_check_read_bio; seen on 6.18"},
+
 	{need: "exact-punch", types: []string{"ext4", "btrfs", "tmpfs", "fuse", "f2fs", "gfs2"}, from: version{5, 10},
 		why:    "kernels before 5.10 were not looked at",
 		source: "ext4, btrfs, tmpfs and fuse seen on 6.18"},
