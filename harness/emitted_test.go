@@ -83,9 +83,10 @@ func sample(t *testing.T, oneOf uint32) (list []*prog.Prog) {
 func TestEmittedPrograms(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	r := runner(t, "dir:"+dir, harness.Options{Repeats: -1})
-	passed := 0
+	ran, passed := 0, 0
 	for _, p := range sample(t, 24) {
 		t.Run(p.Name, func(t *testing.T) {
+			ran++
 			exe := compiled(t, p)
 			if o := r.Run(t.Context(), p); o.Verdict != results.Pass {
 				t.Skip(o.Verdict, " in a worker: ", o.Message)
@@ -102,7 +103,7 @@ func TestEmittedPrograms(t *testing.T) {
 			passed++
 		})
 	}
-	gomega.NewWithT(t).Expect(passed).To(gomega.BeNumerically(">", 50))
+	gomega.NewWithT(t).Expect(2*passed).To(gomega.BeNumerically(">", ran), "most programs can be run here")
 }
 
 // The C program finds what the worker finds: it passes without a fault, ends with 1 on a wrong result, and hangs where the program hangs.

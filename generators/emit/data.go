@@ -106,10 +106,10 @@ func (g *writer) fill(t *text, d prog.Data) {
 	for _, r := range d {
 		from := off
 		off = off.Plus(r.Len)
-		switch r.May[0].Kind {
-		case prog.Hole:
+		switch kind := r.May[0].Kind; {
+		case kind == prog.Hole, r.Len == prog.Size{}:
 			continue
-		case prog.Unwritten:
+		case kind == prog.Unwritten:
 			t.line("STEP(fallocate(fd, 0, %s, %s), ret == 0);", size(from), size(r.Len))
 		default:
 			n := size(r.Len)
