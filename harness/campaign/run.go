@@ -134,14 +134,14 @@ func runOn(ctx, soft context.Context, plan *Plan, t *Target, rec *Recorder, how 
 		Shrink: chosen.budget,
 		Shrunk: func(o harness.Outcome, small harness.Small) { rec.Shrunk(id(o.Name), t.Spec, o, small) },
 	}
-	todo := func(yield func(*prog.Prog) bool) {
+	rest := func(yield func(*prog.Prog) bool) {
 		for p := range plan.Programs() {
 			if !rec.Done(id(p.Name)) && !yield(p) {
 				return
 			}
 		}
 	}
-	err := pool.Run(ctx, soft, iter.Seq[*prog.Prog](todo))
+	err := pool.Run(ctx, soft, iter.Seq[*prog.Prog](rest))
 	if n := pool.Leaked.Load(); n > 0 {
 		rec.screen.Println(fmt.Sprintf("%d workers on %s hang so that not even SIGKILL ends them; they were left behind", n, t.Spec))
 	}

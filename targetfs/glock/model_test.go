@@ -203,11 +203,11 @@ func (gl *glock) checkQueue() error {
 // endsAtHolder tells whether a waiting request waits, directly or not, for somebody who was granted the glock: else it hangs.
 func (gl *glock) endsAtHolder(h *Holder) bool {
 	seen := map[int]bool{}
-	todo := []int{h.Owner.PID}
+	left := []int{h.Owner.PID}
 	edges := gl.node.space.Edges()
-	for len(todo) > 0 {
-		pid := todo[0]
-		todo = todo[1:]
+	for len(left) > 0 {
+		pid := left[0]
+		left = left[1:]
 		for _, e := range edges {
 			if e.Waiter.PID != pid || e.Want.Name != gl.name || seen[e.Blocker.PID] {
 				continue
@@ -216,7 +216,7 @@ func (gl *glock) endsAtHolder(h *Holder) bool {
 				return true
 			}
 			seen[e.Blocker.PID] = true
-			todo = append(todo, e.Blocker.PID)
+			left = append(left, e.Blocker.PID)
 		}
 	}
 	return false
