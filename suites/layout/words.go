@@ -12,7 +12,7 @@ const maxLines = 500
 
 // topLevel is what may stand at the top.
 var topLevel = []string{
-	"suites", "generators", "harness", "targetfs", "results", "go.mod", "go.sum", "README.md", "main.go", "Makefile", ".ci", "LICENSE", ".gitignore",
+	"suites", "generators", "harness", "targetfs", "results", "go.mod", "go.sum", "README.md", "main.go", "Makefile", ".ci", "LICENSE", ".gitignore", ".readme",
 	// git's own, and what .gitignore names
 	".git", "faultline", "faultline-results",
 }
