@@ -2,6 +2,7 @@ package prog
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -113,15 +114,16 @@ func (l *lexer) words(allowed []string) (Words, error) {
 	var list Words
 	for {
 		word := l.take(isWord)
-		known := false
-		for _, a := range allowed {
-			known = known || a == word
-		}
-		if !known {
+		at := slices.Index(allowed, word)
+		if at < 0 {
 			l.rest = word + l.rest
 			return nil, l.wanted("one of " + strings.Join(allowed, " "))
 		}
-		list = append(list, word)
+		if list == nil {
+			list = allowed[at : at+1 : at+1] // a single word, as most are, needs no memory of its own
+		} else {
+			list = append(list, word)
+		}
 		if !l.accept("|") {
 			return list, nil
 		}

@@ -70,13 +70,8 @@ func (p *Prog) parseLine(line string, notes []string) error {
 		p.Files = append(p.Files, f)
 		return err
 	}
-	s, err := ParseStep(line)
-	if err != nil {
-		return err
-	}
-	s.Note = notes
-	p.Steps = append(p.Steps, *s)
-	return nil
+	p.Steps = append(p.Steps, Step{Note: notes})
+	return p.Steps[len(p.Steps)-1].parse(line)
 }
 
 func parseFile(text string) (f File, err error) {
@@ -102,49 +97,56 @@ func parseFile(text string) (f File, err error) {
 // ParseStep reads one step, without comment.
 func ParseStep(line string) (*Step, error) {
 	s := &Step{}
+	if err := s.parse(line); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Step) parse(line string) error {
 	l := &lexer{rest: line}
 	word, err := l.ident("a step such as d = open(A, rdwr)")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if l.accept(":") {
 		if !actorName(word) {
-			return nil, fmt.Errorf("found actor %q, wanted t1, t2, ... for a thread or p1, p2, ... for a process", word)
+			return fmt.Errorf("found actor %q, wanted t1, t2, ... for a thread or p1, p2, ... for a process", word)
 		}
 		s.Actor = word
 		if word, err = l.ident("a step"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if l.accept("=") {
 		if reserved[word] {
-			return nil, fmt.Errorf("found the name %q, wanted one that means nothing else", word)
+			return fmt.Errorf("found the name %q, wanted one that means nothing else", word)
 		}
 		s.Makes = word
 		if word, err = l.ident("an operation"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	op := Ops[word]
 	if op == nil {
-		return nil, fmt.Errorf("found %q, wanted an operation: %s", word, strings.Join(OpNames(), " "))
+		return fmt.Errorf("found %q, wanted an operation: %s", word, strings.Join(OpNames(), " "))
 	}
 	s.Op = op.Name
 	if (s.Makes != "") != (op.Makes != KindNone) {
 		if op.Makes == KindNone {
-			return nil, fmt.Errorf("found %q in front of %s, which makes nothing to be named", s.Makes+" =", op.Name)
+			return fmt.Errorf("found %q in front of %s, which makes nothing to be named", s.Makes+" =", op.Name)
 		}
-		return nil, fmt.Errorf("found no name for what %s makes, wanted \"x = %s\"", op.Name, op.Usage())
+		return fmt.Errorf("found no name for what %s makes, wanted \"x = %s\"", op.Name, op.Usage())
 	}
 	if s.Args, err = l.args(op); err != nil {
-		return nil, fmt.Errorf("%s: %w", op.Usage(), err)
+		return fmt.Errorf("%s: %w", op.Usage(), err)
 	}
 	if l.accept("->") {
 		if s.Want, err = l.outcomes(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, l.end()
+	return l.end()
 }
 
 func actorName(s string) bool {

@@ -60,7 +60,7 @@ func stepsProgram() string {
 }
 
 // BenchmarkSteps compares the steps a worker does in a second, parsing and all, with a loop of the same system calls. child-ratio leaves
-// out the parsing, which is done ahead by another thread and costs nothing where a processor is free for it.
+// out the parsing.
 func BenchmarkSteps(b *testing.B) {
 	dir := benchDir(b, "")
 	w := benchWorker(b, dir)

@@ -21,15 +21,13 @@ const (
 // to adapt it.
 var environment = []string{"GOGC=off", "GOMEMLIMIT=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=48", "GOTRACEBACK=single"}
 
-// queued is how many programs are read and loaded ahead of the running one.
+// queued is how many programs are read ahead of the running one.
 const queued = 4
 
-// job is a program on its way through the child. text goes on to actor processes.
+// job is a program on its way through the child.
 type job struct {
-	seq     uint64
-	text    string
-	program *program
-	err     error
+	seq  uint64
+	text string
 }
 
 // childMain is the child: it reads programs, runs them and reports, until the pipe is closed.
@@ -47,38 +45,33 @@ func childMain(args []string) int {
 		return complain(err)
 	}
 	cfg := Config{Dir: args[0], Other: args[1]}
-	jobs, free := make(chan job, queued), make(chan *program, queued+2)
-	for range cap(free) {
-		free <- newProgram(region)
-	}
-	go readJobs(os.NewFile(programsFD, "programs"), cfg, jobs, free)
-	return work(newRunner(cfg, t), jobs, free)
+	jobs := make(chan job, queued)
+	go readJobs(os.NewFile(programsFD, "programs"), jobs)
+	return work(newRunner(cfg, t), newProgram(region), jobs)
 }
 
-// readJobs parses and prepares programs while the main thread runs earlier ones.
-func readJobs(from io.Reader, cfg Config, jobs chan<- job, free <-chan *program) {
+// readJobs reads programs while the main thread runs earlier ones. It does not parse them: a thread that allocates on another processor makes every
+// page that the main thread maps and unmaps dearer, by more than it saves (BenchmarkSteps).
+func readJobs(from io.Reader, jobs chan<- job) {
 	defer close(jobs)
 	for in := bufio.NewReaderSize(from, 64<<10); ; {
 		seq, text, err := readFrame(in)
 		if err != nil {
 			return
 		}
-		j := job{seq: seq, text: text, program: <-free}
-		j.err = j.program.load(cfg, seq, text, "")
-		jobs <- j
+		jobs <- job{seq, text}
 	}
 }
 
-func work(r *runner, jobs <-chan job, free chan<- *program) int {
+func work(r *runner, p *program, jobs <-chan job) int {
 	var buf []byte
 	for j := range jobs {
 		report := Report{Seq: j.seq}
-		if j.err != nil {
-			report.Broken = j.err.Error()
+		if err := p.load(r.cfg, j.seq, j.text, ""); err != nil {
+			report.Broken = err.Error()
 		} else {
-			report = r.run(j.program, j.text)
+			report = r.run(p, j.text)
 		}
-		free <- j.program
 		buf = report.encode(buf[:0])
 		for rest := buf; len(rest) > 0; {
 			n, err := unix.Write(reportsFD, rest)

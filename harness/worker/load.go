@@ -17,7 +17,7 @@ import (
 var pageSize = int64(os.Getpagesize())
 
 // call is one step, made ready: names looked up, sizes in bytes, flags as numbers, iovecs written. What every step needs stands first,
-// in few cache lines; the step itself, which another thread has parsed, is looked at again only when something is wrong.
+// in few cache lines; the step itself is looked at again only when something is wrong.
 type call struct {
 	// run is nil for the step of an actor in another address space.
 	run   func(*actor, *call) result
