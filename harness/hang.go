@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (r *Runner) look(ctx context.Context) error {
 		key := watched{l.TID, l.Seq, l.Step}
 		judge := r.watchers[key]
 		if judge == nil {
-			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline}, l.TID, l.Began)
+			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline, Confirm: r.confirm()}, l.TID, l.Began)
 			r.watchers[key] = judge
 		}
 		m := judge.Observe(samples[l.PID])
@@ -85,6 +86,18 @@ func (r *Runner) listen(ctx context.Context, acting bool) error {
 	o.Verdict, o.Kind = results.Broken, results.InfraWorkerLost
 	o.Message = fmt.Sprintf("the worker has begun and finished no step for %.1f s", quiet.Seconds())
 	return r.giveUp(ctx, j, o, []worker.Live{{PID: r.proc.PID()}})
+}
+
+// remote are file systems whose answers come from somebody that may sleep before it answers: a server in user space or on another machine.
+var remote = regexp.MustCompile(`^(fuse|nfs|cifs|smb3|9p|ceph|afs|virtiofs)`)
+
+// confirm is how long a step must not have moved before it is called blocked; 0 is the watcher's own rule. One late answer of a server looks just
+// like none, so there it must be later than any deadline by far.
+func (r *Runner) confirm() time.Duration {
+	if remote.MatchString(r.target.Mount().Type) {
+		return 3 * r.opts.Deadline
+	}
+	return 0
 }
 
 // disks is how the watcher learns whether the world below the target still moves; nil stands for all block devices. A target without a device
