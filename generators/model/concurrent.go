@@ -67,9 +67,6 @@ func (m *model) writes(a *area, i *inode) (weak bool) {
 	return true
 }
 
-// weakTo is writes for a file, without noting a write.
-func (m *model) weakTo(i *inode) bool { return m.sec != nil && i != nil }
-
 // only reports whether nobody but the running actor writes the object.
 func (s *section) only(o object) bool {
 	w := s.writers[o]
@@ -121,7 +118,8 @@ func (m *model) section(from, end int) error {
 		return err
 	}
 	m.sec = nil
-	return m.bury(from, end)
+	m.bury(from, end)
+	return nil
 }
 
 func (m *model) walk(from, end int) error {
@@ -195,7 +193,7 @@ func (m *model) restart(before *state) {
 }
 
 // bury ends the names that were unmapped while other actors ran.
-func (m *model) bury(from, end int) error {
+func (m *model) bury(from, end int) {
 	for k := from; k < end; k++ {
 		if s := &m.prog.Steps[k]; s.Op == "munmap" && !m.missing(s) {
 			if a, lo, hi := m.pageRange(s); lo == 0 && hi >= int64(len(a.pages)) {
@@ -204,7 +202,6 @@ func (m *model) bury(from, end int) error {
 			}
 		}
 	}
-	return nil
 }
 
 // same reports whether two states of one walk show the same bytes and sizes.

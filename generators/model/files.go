@@ -75,8 +75,6 @@ func (m *model) contended(name, actor string) bool {
 	return false
 }
 
-func (m *model) closeStep(*prog.Step) (prog.Expect, error) { return nil, nil }
-
 // setSize is a truncate to size.
 func (m *model) setSize(i *inode, size int64) { m.resize(i, size, m.writes(nil, i)) }
 

@@ -188,7 +188,7 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	}
 	i := c.fd.ino
 	if c.fd.append_ || c.flags.Has("append") {
-		if v := m.view(i); !v.known() || m.weakTo(i) {
+		if v := m.view(i); !v.known() || m.sec != nil {
 			return nil, fmt.Errorf("the model cannot append while the size is not known")
 		}
 		c.off = m.view(i).maxSize()
