@@ -117,10 +117,18 @@ func newImage(dev Device, sb disk.Superblock, size int64, opts Options) *Image {
 
 func readSuperblock(dev Device) (disk.Superblock, error) {
 	buf := make([]byte, disk.SuperblockSize)
-	if _, err := dev.ReadAt(buf, disk.SuperblockOffset); err != nil {
+	_, err := dev.ReadAt(buf, disk.SuperblockOffset)
+	if errors.Is(err, io.EOF) {
+		return disk.Superblock{}, fmt.Errorf("%w: it ends before the superblock at byte %d", ErrNotGFS2, disk.SuperblockOffset)
+	}
+	if err != nil {
 		return disk.Superblock{}, fmt.Errorf("read the superblock at byte %d: %w", disk.SuperblockOffset, err)
 	}
-	return disk.DecodeSuperblock(buf, disk.SuperblockOffset/4096)
+	sb, err := disk.DecodeSuperblock(buf, disk.SuperblockOffset/4096)
+	if t, ok := disk.TypeOf(buf); !ok || t != disk.TypeSB {
+		err = fmt.Errorf("%w: %w", ErrNotGFS2, err)
+	}
+	return sb, err
 }
 
 // checkProtocol refuses what another machine may have mounted. fsck.gfs2 leaves a protocol fsck_... behind when it dies.

@@ -77,7 +77,7 @@ func (im *Image) recoverJournals() error {
 			continue
 		}
 		if im.readOnly {
-			return fmt.Errorf("journal %d must be replayed, and the image is read-only: %w", f.ID, syscall.EROFS)
+			return fmt.Errorf("journal %d: %w, and the image is read-only: %w", f.ID, ErrDirtyJournal, syscall.EROFS)
 		}
 		if _, err := journal.Recover(im.dev, f, im.blocks); err != nil {
 			return err
