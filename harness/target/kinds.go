@@ -145,30 +145,6 @@ func splitOptions(spec, arg string, keys ...string) (first string, values map[st
 	return first, values, nil
 }
 
-// parseSize reads a number of bytes with K, M or G behind it (powers of 1024).
-func parseSize(spec, text string) (int64, error) {
-	units := map[byte]int64{'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30}
-	var n int64
-	var unit byte
-	if _, err := fmt.Sscanf(text, "%d%c", &n, &unit); err != nil || units[unit] == 0 || n <= 0 || n > 1<<20 || text != fmt.Sprintf("%d%c", n, unit) {
-		return 0, &UsageError{spec, fmt.Sprintf("the size %q is not a number with K, M or G behind it, such as 512M", text)}
-	}
-	return n * units[unit], nil
-}
-
-// sizeText is the inverse of parseSize.
-func sizeText(n int64) string {
-	for _, u := range []struct {
-		name  string
-		bytes int64
-	}{{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}} {
-		if n%u.bytes == 0 {
-			return fmt.Sprintf("%d%s", n/u.bytes, u.name)
-		}
-	}
-	return fmt.Sprint(n)
-}
-
 // newLocal prepares a target of the kinds here; nothing is made yet.
 func newLocal(spec string, opts Options) (*local, error) {
 	if opts.Temp == "" {

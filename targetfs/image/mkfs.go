@@ -43,6 +43,12 @@ func Format(dev Device, size int64, opts FormatOptions) error {
 	return nil
 }
 
+// Validate says whether Format can make a file system of size bytes with these options. It touches no device.
+func (o FormatOptions) Validate(size int64) error {
+	o.setDefaults(size)
+	return o.check(size)
+}
+
 // defaultJournal is the journal size that mkfs.gfs2 chooses for a device with so many bytes for each journal.
 func defaultJournal(bytes int64) int64 {
 	for _, c := range []struct{ below, journal int64 }{

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"faultline/targetfs/image"
+)
+
+func fsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fs",
+		Short: "Make, check and look at images of the bundled GFS2",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("there is no command %q; see faultline fs --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(fsMkfsCommand(), fsCheckCommand(), fsDumpCommand())
+	return cmd
+}
+
+// imageArg is the argument of a command that is about one image.
+func imageArg(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage("%s takes one image, found %d arguments", cmd.CommandPath(), len(args))
+	}
+	return nil
+}
+
+// openImage opens an image to look at. It returns its size in bytes.
+func openImage(path string) (*os.File, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, imageError(path, err)
+	}
+	size, err := imageSize(f)
+	if err != nil {
+		f.Close()
+		return nil, 0, imageError(path, err)
+	}
+	return f, size, nil
+}
+
+// imageSize is the size of a file or block device in bytes.
+func imageSize(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() && !isBlock(info) {
+		return 0, errors.New("it is neither a file nor a block device")
+	}
+	return f.Seek(0, io.SeekEnd)
+}
+
+func isBlock(info fs.FileInfo) bool {
+	return info.Mode()&fs.ModeDevice != 0 && info.Mode()&fs.ModeCharDevice == 0
+}
+
+// lockImage makes sure that no server of ours has the image mounted, and that none does while we look: servers lock it exclusively.
+func lockImage(f *os.File, how int) error {
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return errBusy
+	}
+	return err
+}
+
+var errBusy = errors.New("it is mounted, or another command works on it")
+
+// imageError is one line about an image that cannot be used.
+func imageError(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usage("%s does not exist; faultline fs mkfs makes an image", path)
+	case errors.Is(err, image.ErrNotGFS2):
+		return usage("%s is not a GFS2 file system: it has no superblock at byte 65536", path)
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
+	}
+	return usage("%s: %v", path, err)
+}
