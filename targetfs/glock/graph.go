@@ -93,12 +93,14 @@ func (gl *glock) blockers(i int) (all []Edge) {
 		}
 	}
 	for _, before := range gl.holders[:gl.granted] {
-		if gl.due || !gl.joins(before, h) {
+		if gl.due || !gl.joins(before, h) || h.waitsForItself(before) {
 			add(Holds, before)
 		}
 	}
 	for _, before := range gl.holders[gl.granted:i] {
-		add(Ahead, before)
+		if !h.waitsForItself(before) { // several of its faults under way are no circle: the first one needs none of the others
+			add(Ahead, before)
+		}
 	}
 	addWork(gl)
 	for _, earlier := range gl.earlier() {
@@ -123,4 +125,9 @@ func (gl *glock) earlier() []*glock {
 		return nil
 	}
 	return l.glocks[:max(0, slices.Index(l.glocks, gl))]
+}
+
+// waitsForItself tells whether the other place in the queue is of the same task, which only an untrapped request can meet.
+func (h *Holder) waitsForItself(other *Holder) bool {
+	return h.Untrapped && !h.owner().nobody() && h.owner() == other.owner()
 }

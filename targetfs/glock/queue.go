@@ -100,6 +100,9 @@ func (gl *glock) promote() {
 // In one case 6.1 grants what this does not: SH beside a holder that has SH with Any under DF. The node would cache data then
 // that another node changes by direct I/O.
 func (gl *glock) mayGrant(h *Holder) bool {
+	if h.Untrapped && gl.heldBy(h.owner()) != nil {
+		return false // even beside its own SH: the trap doesn't ask for states
+	}
 	if gl.granted > 0 {
 		return gl.joins(gl.holders[0], h)
 	}

@@ -49,6 +49,37 @@ func TestUntrapped(t *testing.T) {
 	g.Expect(h.Granted()).To(gomega.BeTrue())
 }
 
+// TestUntrappedShares: a task that holds SH waits for itself in SH too, as the kernel's trap stops it whatever it asks for.
+func TestUntrappedShares(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	n := s.Join(Options{})
+	outer := enqueue(t, n, request(1, SH, 0))
+	again := request(1, SH, 0)
+	again.Untrapped = true
+	h := enqueue(t, n, again)
+	g.Expect(granted(enqueue(t, n, request(2, SH, 0)), h)).To(gomega.Equal([]bool{false, false}))
+	g.Expect(s.Explain(s.Cycle())).To(gomega.Equal("test by 1 holds inode 2343 (SH) and waits for inode 2343 (SH), which\ntest by 1 holds (SH).\n"))
+	outer.Unlock()
+	g.Expect(h.Granted()).To(gomega.BeTrue())
+}
+
+// TestUntrappedTogether: two faults of one task, of which one was asked for first, are not waiting for each other.
+func TestUntrappedTogether(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s := NewSpace(nil)
+	n := s.Join(Options{})
+	other := enqueue(t, n, request(2, EX, 0))
+	fault := request(1, SH, 0)
+	fault.Untrapped = true
+	first, second := enqueue(t, n, fault), enqueue(t, n, fault)
+	g.Expect(s.Cycle()).To(gomega.BeNil())
+	other.Unlock()
+	g.Expect(granted(first, second)).To(gomega.Equal([]bool{true, false}))
+	first.Unlock()
+	g.Expect(second.Granted()).To(gomega.BeTrue())
+}
+
 // TestNest is what a holder's own fault is let through for.
 func TestNest(t *testing.T) {
 	for _, c := range []struct {
