@@ -273,3 +273,12 @@ func (tx *Tx) isHeld(addr uint64) bool {
 	_, ok := tx.freed[addr]
 	return ok
 }
+
+// Group is the address of the resource group that has block addr; false when none has.
+func (im *Image) Group(addr uint64) (uint64, bool) {
+	g := im.groupOf(addr)
+	if g == nil {
+		return 0, false
+	}
+	return g.Addr, true
+}

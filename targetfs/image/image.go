@@ -24,6 +24,7 @@ type Options struct {
 	ReadOnly    bool
 	AnyProtocol bool             // open a file system of a cluster too; the caller knows that no other node has it
 	Quota       QuotaMode        // what happens to the quota file
+	Journal     int              // number of the journal that takes the changes
 	CacheBytes  int              // limit of clean metadata kept in memory, 64 MiB when 0
 	Now         func() time.Time // the clock, time.Now when nil
 }
@@ -36,6 +37,7 @@ type Image struct {
 	sb       disk.Superblock
 	readOnly bool
 	quota    QuotaMode
+	journal  int // number of the one that takes the changes
 	now      func() time.Time
 
 	mu        sync.RWMutex // held for reading by View, for writing by Update and Sync
@@ -109,7 +111,8 @@ func newImage(dev Device, sb disk.Superblock, size int64, opts Options) *Image {
 		opts.Now = time.Now
 	}
 	return &Image{
-		dev: dev, bs: sb.Bsize, blocks: uint64(size) / uint64(sb.Bsize), sb: sb, readOnly: opts.ReadOnly, quota: opts.Quota, now: opts.Now,
+		dev: dev, bs: sb.Bsize, blocks: uint64(size) / uint64(sb.Bsize), sb: sb, readOnly: opts.ReadOnly, quota: opts.Quota,
+		journal: opts.Journal, now: opts.Now,
 		cache: newCache(opts.CacheBytes / int(sb.Bsize)), dirty: map[uint64]block{}, held: map[uint64]struct{}{},
 		maxDirty: maxFlush,
 	}
@@ -192,6 +195,23 @@ func (im *Image) Withdrawn() error {
 	im.mu.RLock()
 	defer im.mu.RUnlock()
 	return im.withdrawn
+}
+
+// Withdraw stops all writing, as an inconsistency inside an Update does: for one that was found while reading. The first reason
+// stays.
+func (im *Image) Withdraw(reason error) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.withdrawn == nil {
+		im.withdrawn = reason
+	}
+}
+
+// Dirty tells whether something was committed that is not durable yet.
+func (im *Image) Dirty() bool {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	return len(im.dirty) > 0
 }
 
 // Sync makes everything committed so far durable.

@@ -207,3 +207,13 @@ func (im *Image) SetJdata(ino uint64, on bool) error {
 	im.cache.clear()
 	return nil
 }
+
+// SetAtime sets the time of the last access, and nothing else.
+func (tx *Tx) SetAtime(ino uint64, at time.Time) error {
+	di, err := tx.dinode(ino)
+	if err != nil {
+		return err
+	}
+	di.Atime, di.AtimeNsec = at.Unix(), uint32(at.Nanosecond())
+	return tx.store(&di)
+}

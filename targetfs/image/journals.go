@@ -88,23 +88,26 @@ func (im *Image) recoverJournals() error {
 	return nil
 }
 
-// openLog makes journal 0 the place where changes go first.
+// openLog makes the journal of the options the place where changes go first.
 func (im *Image) openLog() error {
 	files, err := im.journals()
 	if err != nil {
 		return err
 	}
-	own := files[0]
+	if im.journal < 0 || im.journal >= len(files) {
+		return fmt.Errorf("use journal %d of %d: %w", im.journal, len(files), syscall.ENOENT)
+	}
+	own := files[im.journal]
 	err = im.View(func(tx *Tx) error {
 		for name, to := range map[string]*uint64{"statfs_change": &own.Statfs, "quota_change": &own.Quota} {
 			addrs, err := tx.perNode(name)
 			if err != nil {
 				return err
 			}
-			if len(addrs) == 0 {
-				return disk.Corrupt(im.Master(), "no file %s0", name)
+			if len(addrs) <= im.journal {
+				return disk.Corrupt(im.Master(), "no file %s%d", name, im.journal)
 			}
-			*to = addrs[0]
+			*to = addrs[im.journal]
 		}
 		return nil
 	})

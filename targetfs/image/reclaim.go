@@ -22,6 +22,12 @@ func (im *Image) Reclaim(ino uint64) error {
 	return nil
 }
 
+// Unlinked tells whether ino is an inode that has no link left and was not deleted yet: one that Reclaim takes.
+func (tx *Tx) Unlinked(ino uint64) (bool, error) {
+	state, err := tx.state(ino)
+	return state == disk.Unlinked, err
+}
+
 func (tx *Tx) reclaim(ino uint64) (more bool, err error) {
 	state, err := tx.state(ino)
 	if err != nil {

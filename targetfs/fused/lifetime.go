@@ -1,0 +1,89 @@
+package fused
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// serve answers requests until all mounts are gone.
+func (s *Server) serve() {
+	var all sync.WaitGroup
+	for _, n := range s.nodes {
+		all.Go(n.fuse.Serve)
+	}
+	all.Wait()
+	close(s.ended)
+}
+
+// Wait waits until all mounts are gone, unmounted by whomever, and then closes the image. It returns what Unmount would.
+func (s *Server) Wait() error {
+	<-s.ended
+	return s.finish()
+}
+
+// Unmount unmounts all nodes and closes the image: everything is durable, and the journal is clean. While a mount is in use it
+// fails with EBUSY and the server goes on.
+func (s *Server) Unmount() error {
+	for _, n := range s.nodes {
+		if err := n.fuse.Unmount(); err != nil {
+			return fmt.Errorf("unmount %s: %w", n.dir, err)
+		}
+	}
+	return s.Wait()
+}
+
+// Abort ends the mounts whoever uses them and whatever hangs: pending requests fail, those who wait for glocks give up. What was
+// answered becomes durable. It works as root, or where fusermount3 can detach the mount; what is stuck for good ends with the process.
+func (s *Server) Abort() error {
+	var errs []error
+	for _, n := range s.nodes {
+		errs = append(errs, detach(n.dir))
+	}
+	s.cancel()
+	return errors.Join(errs...)
+}
+
+// detach takes the mount away. MNT_FORCE aborts the connection (fs/fuse/inode.c, fuse_umount_begin).
+func detach(dir string) error {
+	err := unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
+	if errors.Is(err, unix.EBUSY) {
+		err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	}
+	if err == nil || errors.Is(err, unix.EINVAL) { // EINVAL: not mounted any more
+		return nil
+	}
+	out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput()
+	if fallback != nil {
+		return fmt.Errorf("detach %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
+	}
+	return nil
+}
+
+// closeTime bounds the wait for glocks when everything is unmounted: nobody can have one any more, unless an operation is stuck.
+const closeTime = 10 * time.Second
+
+// finish closes the image after the last mount is gone.
+func (s *Server) finish() error {
+	s.close.Do(func() {
+		defer s.cancel()
+		for _, n := range s.nodes {
+			n.evictAll()
+		}
+		s.deletes.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		for _, n := range s.nodes {
+			if err := n.glocks.Leave(ctx); err != nil {
+				s.log.Printf("give back the glocks of %s: %v", n.name, err)
+			}
+		}
+		s.closed = errors.Join(s.image.Close(), s.file.Close())
+	})
+	return s.closed
+}
