@@ -33,7 +33,12 @@ func (r *Runner) look(ctx context.Context) error {
 	acting := false // a thread that lives is at a step
 	var overdue []worker.Live
 	for _, l := range r.proc.Live() {
-		if time.Since(l.Began) > r.opts.Deadline {
+		if l.Stopped {
+			// Stopped in the middle of a call by the program itself. Who waits for it is another matter.
+			delete(r.watchers, watched{l.TID, l.Seq, l.Step})
+			continue
+		}
+		if time.Since(l.Since) > r.opts.Deadline {
 			overdue = append(overdue, l)
 		} else {
 			acting = true
@@ -47,7 +52,7 @@ func (r *Runner) look(ctx context.Context) error {
 		key := watched{l.TID, l.Seq, l.Step}
 		judge := r.watchers[key]
 		if judge == nil {
-			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline, Confirm: r.confirm()}, l.TID, l.Began)
+			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline, Confirm: r.confirm()}, l.TID, l.Since)
 			r.watchers[key] = judge
 		}
 		m := judge.Observe(samples[l.PID])

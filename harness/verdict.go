@@ -10,6 +10,7 @@ import (
 
 	"faultline/generators/prog"
 	"faultline/harness/target"
+	"faultline/harness/watch"
 	"faultline/harness/worker"
 	"faultline/results"
 )
@@ -45,10 +46,17 @@ func (r *Runner) judge(j *job, report worker.Report) Outcome {
 func (r *Runner) wrong(j *job, o *Outcome, f *worker.Failure) {
 	s := &j.p.Steps[f.Step]
 	o.Verdict, o.Kind, o.Step = results.Wrong, results.Semantics, f.Step
+	if f.Broken {
+		o.Verdict, o.Kind = results.Broken, results.InfraHarness
+	}
 	o.Message = fmt.Sprintf("step %d, %s: %s", f.Step+1, who(s), f.Text)
 	o.Signature = s.Op + " " + f.Got.Err
 	if f.Data != nil {
 		o.Kind, o.Signature = results.DataCorruption, s.Op+" data"
+	}
+	if f.Asleep != nil {
+		o.Signature = s.Op + " " + watch.Signature(f.Asleep.Stack)
+		o.Evidence = append(o.Evidence, Section{"asleep.txt", stepText(j.p, f.Asleep.Step) + "\n" + strings.Join(f.Asleep.Stack, "\n") + "\n"})
 	}
 	o.Signature = strings.TrimSpace(o.Signature)
 }

@@ -70,6 +70,9 @@ type object struct {
 	name   string
 	fd     bool
 	length prog.Size
+	// stall is the C name of what is known of a stall or guard, called its name in the program.
+	stall, called string
+	guard         bool
 	// maker is the actor that makes it, in step number made; perhaps says that this may fail.
 	maker   string
 	made    int
@@ -147,7 +150,12 @@ func (g *writer) variables() string {
 		}
 		out += declaration(kind, list)
 	}
-	var paths, actors []string
+	var paths, actors, stalls []string
+	for _, o := range g.order {
+		if o.stall != "" {
+			stalls = append(stalls, "*"+o.stall)
+		}
+	}
 	for _, f := range g.prog.Files {
 		if f.Elsewhere {
 			paths = append(paths, "*path_"+f.Name)
@@ -156,7 +164,7 @@ func (g *writer) variables() string {
 	for _, a := range g.prog.Actors() {
 		actors = append(actors, "*"+a)
 	}
-	out += declaration("static char ", paths) + declaration("static struct actor ", actors)
+	out += declaration("static char ", paths) + declaration("static struct actor ", actors) + declaration("static struct stall ", stalls)
 	return "\n" + out + "\n"
 }
 
@@ -199,6 +207,7 @@ func (g *writer) mainFunction() string {
 		t.line("signal(SIGBUS, trap);")
 		t.line("signal(SIGSEGV, trap);")
 	}
+	t = append(t, g.stalls()...)
 	t = append(t, g.starts()...)
 	t = append(t, g.main...)
 	t.line("return 0;")

@@ -40,7 +40,7 @@ func Knows(op string) bool { return performers[op] != nil || plainCalls[op] != "
 
 // plainCalls are operations that are one call whose arguments stand in the same order; the name is the libc's.
 var plainCalls = map[string]string{
-	"close": "close", "munmap": "munmap", "mprotect": "mprotect", "madvise": "madvise", "mlock": "mlock", "msync": "msync",
+	"close": "close", "syncfs": "syncfs", "mprotect": "mprotect", "madvise": "madvise", "mlock": "mlock", "msync": "msync",
 	"drop_caches": "drop_caches", "read": "read", "write": "write", "pread": "pread", "pwrite": "pwrite", "readv": "readv", "writev": "writev",
 	"preadv": "preadv", "pwritev": "pwritev", "preadv2": "preadv2", "pwritev2": "pwritev2", "lseek": "lseek", "fsync": "fsync", "fdatasync": "fdatasync",
 	"truncate": "truncate", "ftruncate": "ftruncate", "fallocate": "fallocate", "rename": "rename", "link": "link", "unlink": "unlink", "load": "load",
@@ -53,6 +53,8 @@ func init() {
 	performers = map[string]func(*writer, *text, *prog.Step){
 		"open": (*writer).open, "mmap": (*writer).mmap, "mremap": (*writer).mremap, "anon": (*writer).anon,
 		"store": (*writer).store, "check": (*writer).check, "stat": (*writer).stat, "mkdir": (*writer).mkdir,
+		"stall": (*writer).stall, "guard": (*writer).guard, "stalled": (*writer).stalled, "proceeds": (*writer).proceeds,
+		"serve": (*writer).letGo, "poison": (*writer).letGo, "unregister": (*writer).letGo, "munmap": (*writer).munmap,
 		"fadvise": (*writer).fadvise, "sync_file_range": (*writer).syncFileRange,
 	}
 }

@@ -106,6 +106,9 @@ func (g *writer) uses(s *prog.Step) (list []*object) {
 			list = append(list, o)
 		}
 	}
+	if prog.OnStall(s.Op) {
+		return nil // a stall is waited for in another way
+	}
 	for i, a := range s.Args {
 		switch a := a.(type) {
 		case prog.Name:
@@ -130,8 +133,13 @@ func (g *writer) define(s *prog.Step, i int, guarded bool) {
 		o.length = s.Args[4].(prog.Size)
 	case "mremap":
 		o.length = s.Args[1].(prog.Size)
-	case "anon":
+	case "stall":
+		o.length = s.Args[0].(prog.Size)
+	case "anon", "guard":
 		o.length = s.Args[0].(prog.Data).Len()
+	}
+	if prog.Ops[s.Op].Makes == prog.KindStall {
+		o.stall, o.called, o.guard = "stall_of_"+o.name, s.Makes, s.Op == "guard"
 	}
 	g.objects[o.name] = o
 	g.order = append(g.order, o)

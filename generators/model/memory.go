@@ -32,6 +32,9 @@ func (m *model) touch(a *area, pg int64, write bool) access {
 	if write && !p.write || !write && !p.read {
 		return access{signal: "SIGSEGV"}
 	}
+	if p.poisoned {
+		return access{signal: "SIGBUS"}
+	}
 	acc := access{sure: true, can: true, signal: "SIGBUS"}
 	if a.ino != nil && (p.own == nil || p.perhaps) {
 		at := a.off + pg*m.page

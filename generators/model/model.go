@@ -37,6 +37,9 @@ func Derive(p *prog.Prog, page int64) error {
 		i.sizes = []int64{c.len()}
 		i.data = c.slice(0, m.pagesOf(c.len())*page)
 	}
+	if err := m.findStalls(); err != nil {
+		return err
+	}
 	for k := 0; k < len(p.Steps); {
 		end := sectionEnd(p.Steps, k)
 		if end == k {
@@ -61,6 +64,8 @@ type model struct {
 	// lengths are the areas' lengths as declared, readOnly those mapped shared from a descriptor that cannot write.
 	lengths  map[int]prog.Size
 	readOnly map[int]bool
+	// stalls are by process, a slash, and name.
+	stalls map[string]*stall
 	// what the program needs by name and may therefore count on
 	exactShort, wholeDIO, dio512 bool
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
@@ -78,6 +83,8 @@ var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
 	"lseek": (*model).lseekStep, "truncate": (*model).truncateStep, "ftruncate": (*model).ftruncateStep, "fallocate": (*model).fallocateStep,
 	"stat": (*model).statStep, "rename": (*model).renameStep, "link": (*model).linkStep, "unlink": (*model).unlinkStep, "mkdir": (*model).mkdirStep,
 	"fsync": (*model).syncStep, "fdatasync": (*model).syncStep, "sync_file_range": (*model).syncStep,
+	"stall": (*model).stallStep, "guard": (*model).stallStep, "stalled": (*model).stalledStep,
+	"serve": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
 	// What these do has no effect on bytes or sizes.
 	"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
 }
@@ -129,6 +136,9 @@ func isWrite(op string) bool {
 
 // missing reports whether the step uses something that an earlier step did not make, as was expected; then it is not run.
 func (m *model) missing(s *prog.Step) bool {
+	if prog.OnStall(s.Op) {
+		return false
+	}
 	sc := m.scope(process(s))
 	for i, a := range s.Args {
 		switch a := a.(type) {

@@ -72,6 +72,8 @@ type page struct {
 	perhaps bool
 	// shaky says that another actor may unmap or protect the page at any time.
 	shaky bool
+	// poisoned says that every access fails (UFFDIO_POISON).
+	poisoned bool
 }
 
 func newState(page int64) *state {

@@ -27,6 +27,9 @@ var Needs = []Need{
 	{"pageout", "MADV_PAGEOUT is known (Linux 5.4)"},
 	{"drop-caches", "/proc/sys/vm/drop_caches can be written (root)"},
 	{"mlock", "the limit of locked memory leaves room for some pages"},
+	{"userfaultfd", "userfaultfd(2) stops system calls at memory of their caller (root, or vm.unprivileged_userfaultfd)"},
+	{"uffd-wp", "userfaultfd(2) has UFFDIO_WRITEPROTECT (Linux 5.7)"},
+	{"uffd-poison", "userfaultfd(2) has UFFDIO_POISON (Linux 6.6)"},
 	{"other", "another file system, not under test, has room for a file"},
 	{"atomic-read", "a buffered read sees a buffered write of another task whole or not at all"},
 	{"exact-short-write", "a buffered write whose buffer goes bad writes every byte up to the bad one"},
@@ -85,7 +88,8 @@ var wordNeeds = map[string]map[string]string{
 }
 
 // opNeeds says which operation needs what.
-var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link"}
+var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link",
+	"stall": "userfaultfd", "guard": "uffd-wp", "poison": "uffd-poison"}
 
 func requires(s *Step, want map[string]bool) {
 	if need := opNeeds[s.Op]; need != "" {

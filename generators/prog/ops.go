@@ -32,12 +32,14 @@ const (
 	KindMapping
 	// KindAnon is made by anon.
 	KindAnon
+	// KindStall is made by stall and guard.
+	KindStall
 )
 
 var kindNames = map[Kind]string{
 	KindFD: "a descriptor", KindFile: "a file name", KindMemory: "a range such as m[0:1p]", KindVector: "a vector such as {m[0:1p], b}",
 	KindObject: "a range or a file name", KindSize: "a size", KindWords: "flags", KindData: "data such as pat1*1p or hole*2p", KindAlts: "data such as pat1*1p | empty", KindActor: "an actor",
-	KindMapping: "a mapping", KindAnon: "a buffer",
+	KindMapping: "a mapping", KindAnon: "a buffer", KindStall: "a stall",
 }
 
 func (k Kind) String() string { return kindNames[k] }
@@ -69,6 +71,7 @@ func file(name string) Param { return Param{Name: name, Kind: KindFile} }
 func buf() Param             { return Param{Name: "buf", Kind: KindMemory} }
 func iov() Param             { return Param{Name: "iov", Kind: KindVector} }
 func size(name string) Param { return Param{Name: name, Kind: KindSize} }
+func actor() Param           { return Param{Name: "actor", Kind: KindActor} }
 func datum() Param           { return Param{Name: "data", Kind: KindData} }
 func optional(p Param) Param { p.Optional = true; return p }
 func words(name string, w ...string) Param {
@@ -120,7 +123,15 @@ var Ops = func() map[string]*Op {
 		{Name: "link", Params: []Param{file("old"), file("new")}, Doc: "link(2)"},
 		{Name: "unlink", Params: []Param{file("file")}, Doc: "unlink(2)"},
 		{Name: "mkdir", Params: []Param{file("dir")}, Doc: "mkdir(2)"},
-		{Name: "wait", Params: []Param{{Name: "actor", Kind: KindActor}}, Doc: "wait until an actor has done all its steps so far"},
+		{Name: "stall", Makes: KindStall, Params: []Param{size("length")}, Doc: "anonymous memory of whole pages; whoever touches a page first is stopped there, by userfaultfd(2), until the page is served"},
+		{Name: "guard", Makes: KindStall, Params: []Param{datum()}, Doc: "anonymous memory with the given bytes, whole pages; whoever writes to a page first is stopped there (UFFDIO_WRITEPROTECT), readers are not"},
+		{Name: "stalled", Counts: true, Params: []Param{buf(), optional(actor())}, Doc: "wait until somebody, or that actor, is stopped in a range of a stall; returns the offset of the page in the stall, or ESRCH when nobody is left who could come"},
+		{Name: "serve", Params: []Param{buf(), optional(datum())}, Doc: "give the pages of a stall their bytes (zeros without data) and let go on whoever is stopped there; pages of a guard keep theirs"},
+		{Name: "poison", Params: []Param{buf()}, Doc: "make pages of a stall bad for ever (UFFDIO_POISON): whoever is or will be stopped there gets SIGBUS or EFAULT"},
+		{Name: "unregister", Params: []Param{buf()}, Doc: "make pages of a stall or guard ordinary memory (UFFDIO_UNREGISTER), zeros where nothing was served, and let go on whoever is stopped there"},
+		{Name: "proceeds", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far; EAGAIN as soon as it is seen asleep in one without moving"},
+		{Name: "syncfs", Params: []Param{fd()}, Doc: "syncfs(2)"},
+		{Name: "wait", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far"},
 	}
 	byName := make(map[string]*Op, len(table))
 	for i := range table {

@@ -24,6 +24,8 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"fadvise":   func(_ *validator, s *Step) error { return single(s.words(3)) },
 	"stat":      func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"fallocate": fallocateRule,
+
+	"stall": stallRule, "guard": guardRule, "stalled": rangeOfStall, "serve": serveRule, "poison": poisonRule, "unregister": rangeOfStall,
 }
 
 func oneOf(have Words, choices ...string) error {
@@ -112,7 +114,7 @@ func (v *validator) oneRange(s *Step) (*object, Range, error) {
 	if r.Count > 1 {
 		return nil, r, fmt.Errorf("found a repeated range, wanted one range")
 	}
-	o := v.scope(s)[r.Of]
+	o := v.named(s, r.Of)
 	if o == nil {
 		return nil, r, fmt.Errorf("found %s, wanted a mapping or a buffer", r.Of)
 	}
@@ -135,6 +137,9 @@ func pageRange(v *validator, s *Step) error {
 func oneAdvice(v *validator, s *Step) error {
 	if err := single(s.words(1)); err != nil {
 		return err
+	}
+	if o, _, err := v.oneRange(s); err == nil && o.kind == KindStall && (s.words(1).Has("dontneed") || s.words(1).Has("pageout")) {
+		return errNotStall
 	}
 	return pageRange(v, s)
 }
@@ -159,6 +164,9 @@ func (v *validator) lose(s *Step, unmap bool) error {
 func mprotectRule(v *validator, s *Step) error {
 	if err := single(s.words(1)); err != nil {
 		return err
+	}
+	if o, _, err := v.oneRange(s); err == nil && o.kind == KindStall {
+		return errNotStall
 	}
 	if s.words(1).Has("none") {
 		return v.lose(s, false)
@@ -199,7 +207,7 @@ func (v *validator) sameLength(s *Step, data ...Data) error {
 		return fmt.Errorf("found a repeated range, wanted one range")
 	}
 	from, to := r.From, r.To
-	if o := v.scope(s)[r.Of]; o != nil {
+	if o := v.named(s, r.Of); o != nil {
 		from, to = r.bounds(o.length)
 	}
 	for _, d := range data {

@@ -35,7 +35,9 @@ func withoutActors(p *Prog) (list []edit) {
 	return list
 }
 
-func (s *Step) waitsFor(actor string) bool { return s.Op == "wait" && s.Args[0] == Name(actor) }
+func (s *Step) waitsFor(actor string) bool {
+	return (s.Op == "wait" || s.Op == "proceeds") && s.Args[0] == Name(actor)
+}
 
 // withoutSteps leaves out size steps in a row, the last ones first: fewer others depend on them.
 func withoutSteps(size int) edits {
@@ -264,7 +266,9 @@ func (p *Prog) clip(maker int) {
 		length = made.Args[4].(Size)
 	case made.Op == "mremap":
 		length = made.Args[1].(Size)
-	case made.Op == "anon":
+	case made.Op == "stall":
+		length = made.Args[0].(Size)
+	case made.Op == "anon", made.Op == "guard":
 		length = made.Args[0].(Data).Len()
 	default:
 		return
@@ -292,7 +296,7 @@ func (p *Prog) clip(maker int) {
 
 // fit makes the data of a store n bytes long.
 func (s *Step) fit(n Size) {
-	if s.Op != "store" {
+	if s.Op != "store" && s.Op != "serve" || len(s.Args) < 2 {
 		return
 	}
 	if d := s.Args[1].(Data); d.Len() != n && len(d) > 0 {

@@ -48,6 +48,8 @@ type object struct {
 	gone   string // the operation that ended it
 	// lost are ranges that are no longer mapped or no longer permitted.
 	lost []Range
+	// guard tells a guard from a stall.
+	guard bool
 }
 
 func (v *validator) file(f File) error {
@@ -192,7 +194,7 @@ func (v *validator) unknown(s *Step, name string) error {
 
 func (v *validator) actor(s *Step, name string) error {
 	switch {
-	case s.Actor != "":
+	case s.Actor != "" && s.Op != "stalled":
 		return fmt.Errorf("only the main thread waits")
 	case !actorName(name) || !v.acted[name]:
 		return fmt.Errorf("%s has done nothing yet", name)
@@ -230,7 +232,7 @@ func (v *validator) buf(s *Step, b Buf) error {
 			return fmt.Errorf("%v: %w", r, err)
 		}
 		n := r.To.Minus(r.From)
-		if o := v.scope(s)[r.Of]; r.Whole && o != nil {
+		if o := v.named(s, r.Of); r.Whole && o != nil {
 			n = o.length
 		}
 		total = total.Plus(n.Times(int64(max(r.Count, 1))))
@@ -254,7 +256,7 @@ func (v *validator) memory(s *Step, r Range) error {
 		}
 		return nil
 	}
-	o := v.scope(s)[r.Of]
+	o := v.named(s, r.Of)
 	switch {
 	case o == nil:
 		return v.unknown(s, r.Of)
@@ -301,13 +303,15 @@ func (v *validator) define(s *Step, op *Op) error {
 	if names[s.Makes] != nil || reserved[s.Makes] || actorName(s.Makes) {
 		return fmt.Errorf("the name %s is taken", s.Makes)
 	}
-	o := &object{kind: op.Makes}
+	o := &object{kind: op.Makes, guard: s.Op == "guard"}
 	switch s.Op {
 	case "mmap":
 		o.length = s.Args[4].(Size)
 	case "mremap":
 		o.length = s.Args[1].(Size)
-	case "anon":
+	case "stall":
+		o.length = s.Args[0].(Size)
+	case "anon", "guard":
 		o.length = s.Args[0].(Data).Len()
 		if len(s.Args) > 1 {
 			o.align = s.Args[1].(Size)

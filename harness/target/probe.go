@@ -43,6 +43,9 @@ var probes = []struct {
 	{"pageout", (*prober).pageout},
 	{"drop-caches", (*prober).dropCaches},
 	{"mlock", (*prober).mlock},
+	{"userfaultfd", uffd("", 0)},
+	{"uffd-wp", uffd("UFFD_FEATURE_PAGEFAULT_FLAG_WP", 1<<0)},
+	{"uffd-poison", uffd("UFFD_FEATURE_POISON", 1<<14)},
 }
 
 // prober is the folder, a file of filePages pages of data that every probe gets afresh, and memory to read and write.

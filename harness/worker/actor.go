@@ -13,6 +13,8 @@ import (
 type actor struct {
 	table *table
 	slot  *slot
+	// space is the slot of the actor's process, 0 for the child and its threads.
+	space int
 	prog  *program
 	// begun counts the steps begun; it tells states of the slot apart.
 	begun uint32
@@ -83,14 +85,28 @@ func (a *actor) perform(c *call) {
 		return
 	}
 	a.prepare(c)
-	a.begin(c.index)
-	r := c.run(a, c)
-	a.end(c.index, r)
+	r := a.do(c)
 	a.slot.ran++
 	c.settle(outcome(r))
 	if f := judge(c, r); f != nil {
 		a.table.fail(f)
 	}
+}
+
+// do makes the call. One that only waits for others is in the history but not shown as running: who is stuck is who it waits for.
+func (a *actor) do(c *call) result {
+	if c.waits == 0 {
+		a.begin(c.index)
+		r := c.run(a, c)
+		a.end(c.index, r)
+		return r
+	}
+	a.table.log(a.slot, c.index, eventBegin, monotonic(), result{})
+	a.slot.waits.Store(c.waits)
+	r := c.run(a, c)
+	a.slot.waits.Store(0)
+	a.table.log(a.slot, c.index, eventEnd, monotonic(), r)
+	return r
 }
 
 func outcome(r result) uint32 {
@@ -103,6 +119,9 @@ func outcome(r result) uint32 {
 // settle says what became of the thing that the call makes.
 func (c *call) settle(state uint32) {
 	if c.makes != nil {
+		if c.makes.rec != nil {
+			c.makes.rec.settle(state)
+		}
 		c.makes.state.Store(state)
 		if c.makes.awaited.Load() != 0 {
 			futexWake(&c.makes.state)
@@ -116,6 +135,9 @@ func (c *call) ready(t *table) bool {
 		if o.await() != made {
 			return false
 		}
+	}
+	if c.rec != nil && c.makes == nil && c.rec.await() != made {
+		return false
 	}
 	return !t.failing()
 }
@@ -135,8 +157,9 @@ func (o *object) await() uint32 {
 // prepare gets the memory of our own ready that a step needs, so that the step itself touches the program's memory only.
 func (a *actor) prepare(c *call) {
 	if c.stores {
-		a.reserve(int(c.length()))
-		c.data.Bytes(a.scratch[:c.length()], pageSize)
+		n := c.data.Len().In(pageSize)
+		a.reserve(int(n))
+		c.data.Bytes(a.scratch[:n], pageSize)
 	}
 }
 

@@ -47,7 +47,7 @@ func childMain(args []string) int {
 	cfg := Config{Dir: args[0], Other: args[1]}
 	jobs := make(chan job, queued)
 	go readJobs(os.NewFile(programsFD, "programs"), jobs)
-	return work(newRunner(cfg, t), newProgram(region), jobs)
+	return work(newRunner(cfg, t), newProgram(region, t), jobs)
 }
 
 // readJobs reads programs while the main thread runs earlier ones. It does not parse them: a thread that allocates on another processor makes every

@@ -12,7 +12,7 @@ import (
 // descriptor, on the same device, and follows no link.
 func (a *actor) cleanup() *Trouble {
 	p := a.prog
-	p.space.clean()
+	p.clean()
 	var first *Trouble
 	for i := range p.roots {
 		if p.roots[i].fd < 0 {

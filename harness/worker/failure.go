@@ -19,6 +19,10 @@ type Failure struct {
 	Got prog.Result `json:"got"`
 	// Data is set if the step succeeded and the bytes are wrong.
 	Data *Mismatch `json:"data,omitempty"`
+	// Asleep is set if the step found an actor that sleeps.
+	Asleep *Asleep `json:"asleep,omitempty"`
+	// Broken is set if the program itself is to blame.
+	Broken bool `json:"broken,omitempty"`
 	// Text says it all in one sentence, without the step.
 	Text string `json:"text"`
 }
@@ -32,13 +36,16 @@ func judge(c *call, r result) *Failure {
 	if r.wrong == nil && want.Allows(r.public(), pageSize) {
 		return nil
 	}
-	f := &Failure{Step: c.index, Actor: c.actor, Want: "ok", Got: r.public(), Data: r.wrong}
+	f := &Failure{Step: c.index, Actor: c.actor, Want: "ok", Got: r.public(), Data: r.wrong, Asleep: r.asleep}
 	if want != nil {
 		f.Want = want.String()
 	}
 	f.Text = fmt.Sprintf("wanted %s, got %s", f.Want, f.Got.In(pageSize))
 	if r.wrong != nil {
 		f.Text = r.wrong.In(pageSize)
+	}
+	if r.asleep != nil {
+		f.Text += ": " + r.asleep.String()
 	}
 	return f
 }
@@ -64,7 +71,7 @@ func (t *table) fail(f *Failure) {
 	text, err := json.Marshal(f)
 	if err != nil || len(text) > len(t.failure) {
 		// Only an expectation or a size list of many kilobytes does not fit.
-		short := Failure{Step: f.Step, Actor: f.Actor, Got: f.Got, Want: clip(f.Want), Text: clip(f.Text)}
+		short := Failure{Step: f.Step, Actor: f.Actor, Broken: f.Broken, Got: f.Got, Want: clip(f.Want), Text: clip(f.Text)}
 		text, _ = json.Marshal(short)
 	}
 	t.failureSize.Store(uint32(copy(t.failure[:], text)))

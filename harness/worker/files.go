@@ -33,6 +33,8 @@ func fdatasyncOp(_ *actor, c *call) result {
 	return sys(unix.SYS_FDATASYNC, c.fd())
 }
 
+func syncfsOp(_ *actor, c *call) result { return sys(unix.SYS_SYNCFS, c.fd()) }
+
 func syncFileRangeOp(_ *actor, c *call) result {
 	const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
 	return sys(unix.SYS_SYNC_FILE_RANGE, c.fd(), c.off(0), c.off(1), flags)

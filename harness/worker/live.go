@@ -16,6 +16,9 @@ type Live struct {
 	// Step counts from 0; StepSetup and StepCleanup are no steps of the text.
 	Step  int
 	Began time.Time
+	// Stopped says that the step is stopped on a stall: it cannot end before the program serves it. Since is when it began, or was last let go.
+	Stopped bool
+	Since   time.Time
 	// Finished counts the steps that this thread has done in its life, modulo 2^32: while it changes there is progress.
 	Finished uint64
 }
@@ -31,6 +34,7 @@ func (p *Proc) Live() []Live {
 	var all []Live
 	for i := range p.table.slots {
 		if l, running := p.table.slots[i].live(); running {
+			l.Stopped = p.table.isStopped(i)
 			all = append(all, l)
 		}
 	}
@@ -45,6 +49,10 @@ func (s *slot) live() (Live, bool) {
 		l := Live{
 			Actor: unpackName(s.name.Load()), PID: int(s.pid.Load()), TID: int(s.tid.Load()), Seq: s.seq.Load(), Step: step,
 			Began: moment(s.began.Load()), Finished: uint64(begun),
+		}
+		l.Since = l.Began
+		if resumed := moment(s.resumed.Load()); resumed.After(l.Since) {
+			l.Since = resumed
 		}
 		if running {
 			l.Finished--

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,12 @@ type call struct {
 	// lo and hi bound the values that need no further look; lo > hi if there are none.
 	lo, hi int64
 	index  int
+	// rec is the stall that the step makes or works on, fromPage to toPage the pages; guard says that it is one.
+	rec              *stallRecord
+	fromPage, toPage int
+	guard            bool
+	// waits is set if the call does nothing but wait for others: what for.
+	waits uint32
 	// stores is set if the call writes data to memory itself.
 	stores bool
 
@@ -49,6 +56,11 @@ type program struct {
 	seq   uint64
 	prog  *prog.Prog
 	space space
+	table *table
+	// stalls are by process, a slash, and name; stops hears of who is stopped on those of this address space.
+	stalls  map[string]stallInfo
+	stops   *stopper
+	hearing sync.Once
 	// dirs are the program's own directories: on the target, and elsewhere if it has files there.
 	dir, other string
 	roots      [2]root
@@ -62,14 +74,20 @@ type program struct {
 	paths  pool[byte]
 }
 
-func newProgram(region uintptr) *program {
-	return &program{space: space{region: region, names: map[string]*object{}}, elsewhere: map[string]bool{}}
+func newProgram(region uintptr, t *table) *program {
+	return &program{space: space{region: region, names: map[string]*object{}}, table: t, stalls: map[string]stallInfo{}, elsewhere: map[string]bool{}}
 }
 
 // load prepares the steps that belong to one address space: that of the named process, or of the main thread and its threads if process is "".
 func (p *program) load(cfg Config, seq uint64, text, process string) (err error) {
 	p.reset(cfg, seq)
 	if p.prog, err = prog.Parse(text); err != nil {
+		return err
+	}
+	if process == "" {
+		p.table.clearStalls()
+	}
+	if err := p.number(); err != nil {
 		return err
 	}
 	if p.actors = p.prog.Actors(); len(p.actors) > MaxActors {
@@ -132,6 +150,7 @@ func (p *program) compile(c *call) error {
 		return fmt.Errorf("the worker has no operation %s", s.Op)
 	}
 	c.lo, c.hi = bounds(s.Want)
+	c.waits = waiters[s.Op]
 	op := prog.Ops[s.Op]
 	var n counts
 	for i, a := range s.Args {
@@ -165,12 +184,15 @@ func (p *program) argument(c *call, n *counts, kind prog.Kind, a prog.Arg) error
 		c.flags[n.flags] = flagBits(c.step.Op, a)
 		n.flags++
 	case prog.Data:
-		c.data, c.stores = a, c.step.Op == "store"
+		c.data, c.stores = a, c.step.Op == "store" || c.step.Op == "serve"
 		return bounded(c.stores, a)
 	case prog.Alts:
 		c.alts = a
 		return bounded(true, a...)
 	case prog.Buf:
+		if prog.OnStall(c.step.Op) {
+			return p.onStall(c, a)
+		}
 		return p.buffer(c, a)
 	case prog.Name:
 		return p.name(c, n, kind, string(a))
@@ -225,11 +247,17 @@ func (p *program) define(c *call, op *prog.Op) (err error) {
 		length = c.sizes[1]
 	case "mremap":
 		length = c.sizes[0]
-	case "anon":
+	case "stall":
+		length = c.sizes[0]
+	case "anon", "guard":
 		length, align = c.data.Len().In(pageSize), c.sizes[0]
 	}
-	c.makes, err = p.space.define(c.step.Makes, op.Makes, length, align)
-	return err
+	if c.makes, err = p.space.define(c.step.Makes, op.Makes, length, align); err != nil {
+		return err
+	}
+	c.rec = p.stalls[home(c.step)+"/"+c.step.Makes].rec
+	c.makes.rec = c.rec
+	return nil
 }
 
 // use notes that the call depends on an object.

@@ -35,8 +35,6 @@ func anonOp(_ *actor, c *call) result {
 	return r
 }
 
-func munmapOp(_ *actor, c *call) result { return sys(unix.SYS_MUNMAP, c.base(), c.length()) }
-
 func mprotectOp(_ *actor, c *call) result {
 	return sys(unix.SYS_MPROTECT, c.base(), c.length(), c.flags[0])
 }

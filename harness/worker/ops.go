@@ -6,7 +6,7 @@ var ops map[string]func(*actor, *call) result
 func init() {
 	ops = map[string]func(*actor, *call) result{
 		"open": openOp, "close": closeOp, "lseek": lseekOp, "stat": statOp,
-		"fsync": fsyncOp, "fdatasync": fdatasyncOp, "sync_file_range": syncFileRangeOp, "fadvise": fadviseOp, "drop_caches": dropCachesOp,
+		"fsync": fsyncOp, "fdatasync": fdatasyncOp, "syncfs": syncfsOp, "sync_file_range": syncFileRangeOp, "fadvise": fadviseOp, "drop_caches": dropCachesOp,
 		"truncate": truncateOp, "ftruncate": ftruncateOp, "fallocate": fallocateOp,
 		"rename": renameOp, "link": linkOp, "unlink": unlinkOp, "mkdir": mkdirOp,
 
@@ -17,6 +17,7 @@ func init() {
 		"madvise": madviseOp, "mlock": mlockOp, "msync": msyncOp,
 		"load": loadOp, "store": storeOp, "check": checkOp,
 
-		"wait": waitOp,
+		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "poison": poisonOp, "unregister": unregisterOp,
+		"wait": waitOp, "proceeds": proceedsOp,
 	}
 }

@@ -49,9 +49,10 @@ func processMain(args []string) int {
 		return complain(err)
 	}
 	a := newActor(t, &t.slots[index])
+	a.space = index
 	a.embody()
 	a.next = a.slot.done.Load()
-	cfg, p := Config{Dir: args[1], Other: args[2]}, newProgram(region)
+	cfg, p := Config{Dir: args[1], Other: args[2]}, newProgram(region, t)
 	for orders := bufio.NewReader(os.NewFile(ordersFD, "orders")); ; {
 		a.await()
 		if err := a.readOrders(orders, p, cfg); err != nil {
@@ -64,7 +65,7 @@ func processMain(args []string) int {
 			a.finish()
 		}
 		a.await()
-		a.around(StepCleanup, func() *Trouble { p.space.clean(); return nil })
+		a.around(StepCleanup, func() *Trouble { p.clean(); return nil })
 		a.finish()
 	}
 }

@@ -13,6 +13,8 @@ type result struct {
 	signal unix.Signal
 	// wrong says how data differs from what a check wants; nil when it does not.
 	wrong *Mismatch
+	// asleep says who was found sleeping.
+	asleep *Asleep
 }
 
 func (r result) ok() bool { return r.errno == 0 && r.signal == 0 }

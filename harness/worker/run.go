@@ -72,30 +72,24 @@ func (r *runner) walk(p *program) {
 			r.crew.find(c.actor).queued++
 			continue
 		}
-		if c.target != "" {
+		if c.waits != 0 {
 			r.release(false)
-			r.wait(c)
+			r.main.perform(c)
 			continue
 		}
 		r.release(true)
 		r.main.perform(c)
 	}
 	r.release(false)
+	r.main.slot.waits.Store(waitsForActor)
 	for _, m := range r.crew.members {
 		m.slot.join()
 	}
+	r.main.slot.waits.Store(0)
 }
 
-// wait is in the history but not shown as running: who is stuck is the actor that is waited for.
-func (r *runner) wait(c *call) {
-	if r.table.failing() {
-		return
-	}
-	r.table.log(r.main.slot, c.index, eventBegin, monotonic(), result{})
-	result := c.run(r.main, c)
-	r.table.log(r.main.slot, c.index, eventEnd, monotonic(), result)
-	r.main.slot.ran++
-}
+// waiters are the operations that only wait for others, and for what.
+var waiters = map[string]uint32{"wait": waitsForActor, "proceeds": waitsForStop, "stalled": waitsForStop}
 
 func waitOp(a *actor, c *call) result {
 	a.crew.find(c.target).slot.join()

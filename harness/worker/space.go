@@ -113,6 +113,8 @@ type object struct {
 	addr   uintptr
 	length int64
 	fd     int
+	// rec is that of a stall.
+	rec *stallRecord
 	// state is a futex word; awaited is set once an actor sleeps on it.
 	state, awaited atomic.Uint32
 }

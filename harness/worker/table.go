@@ -28,10 +28,14 @@ type table struct {
 	// spins is how long to spin at the gate.
 	spins atomic.Uint32
 	// next is the number of the next event.
-	next    atomic.Uint64
-	slots   [slotCount]slot
-	events  [maxEvents]event
-	failure [16384]byte
+	next  atomic.Uint64
+	slots [slotCount]slot
+	// stalls are those of the running program; stops changes, and wakes who waits on it, when somebody is stopped or let go.
+	stalls     [maxStalls]stallRecord
+	stallCount atomic.Uint32
+	stops      atomic.Uint32
+	events     [maxEvents]event
+	failure    [16384]byte
 }
 
 // slot is what one thread of the child is doing, and what it is asked to do. One thread writes the first part; the order comes from the main thread.
@@ -53,7 +57,11 @@ type slot struct {
 	waiting atomic.Uint32
 	// gateAt is the ticket before which the actor passes the gate, gateGoal the count of arrivals that opens it.
 	gateAt, gateGoal atomic.Uint32
-	_                [14]uint32
+	// waits says for what the thread waits while it does nothing but wait for others.
+	waits atomic.Uint32
+	// resumed is the CLOCK_MONOTONIC time in ns at which the thread was last let go from a stall.
+	resumed atomic.Int64
+	_       [10]uint32
 }
 
 // event is one line of the history. Its number is 0 while the rest is written.

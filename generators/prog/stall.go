@@ -1,0 +1,93 @@
+package prog
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Rules for stalls: memory whose first touch stops until somebody serves it.
+
+// MaxStall is how many pages a stall or guard may have.
+const MaxStall = 64
+
+var errNotStall = errors.New("this would take pages of a stall away or give them back, which is for serve, poison, unregister and munmap to do")
+
+// OnStall reports whether the operation works on a stall from outside, without touching it. Such a step may name a stall of another process.
+func OnStall(op string) bool {
+	switch op {
+	case "stalled", "serve", "poison", "unregister":
+		return true
+	}
+	return false
+}
+
+// EndsStall reports whether the operation lets go on who is stopped in its range.
+func EndsStall(op string) bool { return OnStall(op) && op != "stalled" || op == "munmap" }
+
+// named is what a name of memory stands for in the step's address space. Operations on stalls also find the only stall of that name in another one.
+func (v *validator) named(s *Step, name string) *object {
+	if o := v.scope(s)[name]; o != nil || !OnStall(s.Op) {
+		return o
+	}
+	var found *object
+	for _, names := range v.scopes {
+		if o := names[name]; o != nil && o.kind == KindStall {
+			if found != nil {
+				return nil
+			}
+			found = o
+		}
+	}
+	return found
+}
+
+// wholePages demands a length that a stall may have.
+func wholePages(n Size) error {
+	if n.Bytes != 0 || n.Pages < 1 || n.Pages > MaxStall {
+		return fmt.Errorf("found length %v, wanted 1p to %v", n, Pages(MaxStall))
+	}
+	return nil
+}
+
+func stallRule(_ *validator, s *Step) error { return wholePages(s.Args[0].(Size)) }
+
+func guardRule(_ *validator, s *Step) error {
+	for _, r := range s.Args[0].(Data) {
+		if r.May[0].Kind == Hole {
+			return fmt.Errorf("found a hole, wanted bytes: a page that was never touched cannot be guarded")
+		}
+	}
+	return wholePages(s.Args[0].(Data).Len())
+}
+
+// rangeOfStall demands whole pages of a stall.
+func rangeOfStall(v *validator, s *Step) error {
+	o, _, err := v.oneRange(s)
+	if err != nil {
+		return err
+	}
+	if o.kind != KindStall {
+		return fmt.Errorf("found %v, wanted a stall", o.kind)
+	}
+	return pageRange(v, s)
+}
+
+func serveRule(v *validator, s *Step) error {
+	if err := rangeOfStall(v, s); err != nil || len(s.Args) < 2 {
+		return err
+	}
+	if o, _, _ := v.oneRange(s); o.guard {
+		return fmt.Errorf("found data for a guard, which has its bytes")
+	}
+	return v.sameLength(s, s.Args[1].(Data))
+}
+
+func poisonRule(v *validator, s *Step) error {
+	if err := rangeOfStall(v, s); err != nil {
+		return err
+	}
+	if o, _, _ := v.oneRange(s); o.guard {
+		return fmt.Errorf("found a guard, whose pages are there; wanted a stall")
+	}
+	return nil
+}
