@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -10,13 +9,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"faultline/targetfs/image"
+	"faultline/harness/mount"
 )
 
 func fsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fs",
-		Short: "Make, check and look at images of the bundled GFS2",
+		Short: "Make, mount, check and look at images of the bundled GFS2",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage("there is no command %q; see faultline fs --help", args[0])
@@ -25,7 +24,7 @@ func fsCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(fsMkfsCommand(), fsCheckCommand(), fsDumpCommand())
+	cmd.AddCommand(fsMkfsCommand(), fsCheckCommand(), fsDumpCommand(), fsMountCommand())
 	return cmd
 }
 
@@ -69,26 +68,14 @@ func isBlock(info fs.FileInfo) bool {
 
 // lockImage makes sure that no server of ours has the image mounted, and that none does while we look: servers lock it exclusively.
 func lockImage(f *os.File, how int) error {
-	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errBusy
-	}
-	return err
+	return mount.Patiently(func() error {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return mount.ErrBusy
+		}
+		return err
+	})
 }
-
-var errBusy = errors.New("it is mounted, or another command works on it")
 
 // imageError is one line about an image that cannot be used.
-func imageError(path string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return usage("%s does not exist; faultline fs mkfs makes an image", path)
-	case errors.Is(err, image.ErrNotGFS2):
-		return usage("%s is not a GFS2 file system: it has no superblock at byte 65536", path)
-	}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
-	}
-	return usage("%s: %v", path, err)
-}
+func imageError(path string, err error) error { return usage("%v", mount.Explain(path, err)) }

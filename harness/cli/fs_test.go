@@ -56,7 +56,7 @@ func TestFsImages(t *testing.T) {
 	g.Expect(p.says(t, 1, "fs check DIR/a.img")).To(gomega.SatisfyAll(gomega.ContainSubstring("block "), gomega.HaveSuffix(" findings\n")))
 
 	g.Expect(unix.Flock(int(f.Fd()), unix.LOCK_EX)).To(gomega.Succeed())
-	const busy = "faultline: DIR/a.img: it is mounted, or another command works on it\n"
+	const busy = "faultline: DIR/a.img is mounted already, or another command works on it\n"
 	g.Expect(p.says(t, 2, "fs check DIR/a.img")).To(gomega.Equal(busy))
 	g.Expect(p.says(t, 2, "fs mkfs --force DIR/a.img")).To(gomega.Equal(busy))
 }
