@@ -1,0 +1,64 @@
+package initramfs
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ModuleDir is the folder of the modules in the guest. Their names sort in the order in which they are to be inserted.
+const ModuleDir = "/modules"
+
+// Write writes an archive with init as /init, /dev/console and the modules, in this order. init must be linked statically: there is no C library
+// in the guest.
+func Write(w io.Writer, init string, modules []string) error {
+	f, err := os.Open(init)
+	if err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
+	defer f.Close()
+	if err := static(f); err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
+	c := &cpio{w: w}
+	c.dir("dev")
+	c.char("dev/console", 5, 1) // the kernel opens it before /init can mount anything
+	c.dir(ModuleDir[1:])
+	if err := c.file("init", 0o755, info.Size(), f); err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
+	for i, module := range modules {
+		data, err := readModule(module)
+		if err != nil {
+			return fmt.Errorf("write an initramfs: %w", err)
+		}
+		name := fmt.Sprintf("%s/%03d-%s.ko", ModuleDir[1:], i, moduleName(module))
+		if err := c.file(name, 0o644, int64(len(data)), bytes.NewReader(data)); err != nil {
+			return fmt.Errorf("write an initramfs: %w", err)
+		}
+	}
+	if err := c.close(); err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
+	return nil
+}
+
+// static refuses a program that needs an interpreter.
+func static(f *os.File) error {
+	program, err := elf.NewFile(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	for _, p := range program.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("%s is linked dynamically; build it with CGO_ENABLED=0", f.Name())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"faultline/harness/guest/pid1"
+)
+
+// Kind is how a kernel runs.
+type Kind string
+
+// The two kinds.
+const (
+	UML  Kind = "uml"  // an ordinary program
+	QEMU Kind = "qemu" // a bzImage
+)
+
+// Kernel is what to boot.
+type Kernel struct {
+	Kind  Kind
+	Linux string // path of the program or the bzImage
+}
+
+// Spec is one guest.
+type Spec struct {
+	Kernel Kernel
+	Initrd string // path of an archive of package initramfs
+	Memory int64  // bytes
+	// Disks are images that the guest gets as disks, in this order: /dev/ubda, /dev/ubdb, ... or /dev/vda, ...: see Device. Each guest works on a sparse
+	// copy of its own, which goes when it is closed.
+	Disks []string
+	Order pid1.Order
+	// Temp is where the guest's folder is made; os.TempDir() if empty.
+	Temp string
+	// Patience is how long the guest may take to boot and mount; a minute if 0.
+	Patience time.Duration
+	// NoKVM keeps QEMU from using the processor's support for guests.
+	NoKVM bool
+}
+
+const defaultPatience = time.Minute
+
+// Device is the name of a disk in the guest.
+func (k Kernel) Device(disk int) string {
+	if k.Kind == UML {
+		return "/dev/ubd" + string(rune('a'+disk))
+	}
+	return "/dev/vd" + string(rune('a'+disk))
+}
+
+func (s Spec) filled() (Spec, error) {
+	if s.Temp == "" {
+		s.Temp = os.TempDir()
+	}
+	if s.Patience == 0 {
+		s.Patience = defaultPatience
+	}
+	if s.Kernel.Kind != UML && s.Kernel.Kind != QEMU {
+		return s, fmt.Errorf("there is no kind of guest %q", s.Kernel.Kind)
+	}
+	if len(s.Disks) > 8 {
+		return s, errors.New("a guest has at most 8 disks")
+	}
+	return s, nil
+}
+
+// kernelLine is what every kernel is told. After a panic it ends at once.
+func kernelLine(channel string) []string {
+	return []string{"panic=-1", "loglevel=7", "FAULTLINE_ROLE=" + pid1.Role, pid1.ChannelEnv + "=" + channel}
+}
+
+// Error is a guest that did not come up or has ended.
+type Error struct {
+	What    string // "boot", ...
+	Err     error
+	Console string // its last lines
+}
+
+func (e *Error) Error() string {
+	text := e.What + ": " + e.Err.Error()
+	if last := lastLines(e.Console, 3); last != "" {
+		text += "; its console ends: " + last
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+}

@@ -1,0 +1,54 @@
+package guest
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// umlMachine is how User Mode Linux is started (Documentation/virt/uml/user_mode_linux_howto_v2.rst). The channel is a serial line on two inherited
+// pipes: 3 from us, 4 to us.
+func umlMachine(s Spec) (machine, error) {
+	args := []string{
+		fmt.Sprintf("mem=%dM", s.Memory>>20), "initrd=" + s.Initrd, "uml_dir=./", "umid=guest",
+		"con=null", "con0=fd:0,fd:1", "ssl=null", "ssl0=fd:3,fd:4",
+	}
+	for i := range s.Disks {
+		args = append(args, fmt.Sprintf("ubd%d=%s", i, diskName(i)))
+	}
+	m := machine{order: keepOrder{
+		Path: s.Kernel.Linux,
+		Args: append(args, kernelLine("/dev/ttyS0")...),
+		Env:  []string{"HOME=.", "TMPDIR=" + memoryDir(s.Memory), "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+	}}
+	return m, m.wire()
+}
+
+// wire makes the two pipes.
+func (m *machine) wire() error {
+	theirIn, ours, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	oursIn, theirs, err := os.Pipe()
+	if err != nil {
+		theirIn.Close()
+		ours.Close()
+		return err
+	}
+	m.theirs = []*os.File{theirIn, theirs}
+	m.channel = &pipes{r: oursIn, w: ours}
+	return nil
+}
+
+// memoryDir is where the guest's memory lies, in a file that is unlinked at once: on a tmpfs if there is one that may hold code and has the room,
+// or else the disk would be written to with every page. The fallback is the guest's own folder.
+func memoryDir(size int64) string {
+	const shm = "/dev/shm"
+	var st unix.Statfs_t
+	if unix.Statfs(shm, &st) != nil || st.Flags&unix.ST_NOEXEC != 0 || int64(st.Bavail)*st.Bsize < size || unix.Access(shm, unix.W_OK) != nil {
+		return "."
+	}
+	return shm
+}
