@@ -23,7 +23,7 @@ import (
 type Guest struct {
 	hello   pid1.Hello
 	boot    time.Duration
-	dir     string
+	folder  folder
 	channel Channel
 	console *Console
 
@@ -140,7 +140,7 @@ func (g *Guest) prepare(s Spec, order keepOrder) error {
 	if err != nil {
 		return err
 	}
-	g.dir = made.Dir
+	g.folder = *made.Folder
 	for i, disk := range s.Disks {
 		if err := CopySparse(disk, g.Disk(i)); err != nil {
 			return err
@@ -171,6 +171,7 @@ func (g *Guest) listen() {
 	g.how = r.Ended
 	if err != nil {
 		g.how = err.Error()
+		g.folder.killUsers()
 	}
 	close(g.exited)
 }
@@ -184,17 +185,14 @@ func (g *Guest) greet(ctx context.Context, s Spec) error {
 	if !stop() {
 		return context.Cause(ctx)
 	}
-	select {
-	case <-g.exited:
+	if err != nil && waitFor(g.exited, time.Second) {
 		return fmt.Errorf("it has ended (%s)", g.how)
-	default:
-		return err
 	}
+	return err
 }
 
 func (g *Guest) shake(s Spec) (err error) {
 	if g.hello, err = pid1.Receive[pid1.Hello](g.channel); err != nil {
-		waitFor(g.exited, time.Second)
 		return err
 	}
 	if g.hello.Protocol != pid1.Protocol {
@@ -273,11 +271,12 @@ func (g *Guest) Close() {
 		g.lease.Close()
 		<-g.exited          // all was heard
 		_ = g.keeper.Wait() // the reports have said what was wrong
+		g.folder.remove()   // if the keeper was killed
 	})
 }
 
 // Disk is the path of the guest's own copy of a disk. It may be read when the guest has ended, until Close.
-func (g *Guest) Disk(i int) string { return filepath.Join(g.dir, diskName(i)) }
+func (g *Guest) Disk(i int) string { return filepath.Join(g.folder.Path, diskName(i)) }
 
 func waitFor(closed <-chan struct{}, limit time.Duration) bool {
 	select {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
@@ -35,15 +35,16 @@ type keepOrder struct {
 
 // keepReport is what a keeper says, a line each: where its folder is, that the guest was started, how it ended.
 type keepReport struct {
-	Dir   string `json:",omitempty"`
-	PID   int    `json:",omitempty"`
-	Ended string `json:",omitempty"`
-	Error string `json:",omitempty"`
+	Folder *folder `json:",omitempty"`
+	PID    int     `json:",omitempty"`
+	Ended  string  `json:",omitempty"`
+	Error  string  `json:",omitempty"`
 }
 
 // keeperMain takes the folder in which to make its own. Its standard error is the guest's console.
 func keeperMain(args []string) int {
-	runtime.LockOSThread() // the guest's parent-death signal is sent when the thread that started it ends
+	signal.Ignore(unix.SIGPIPE) // who reads our reports may be gone
+	runtime.LockOSThread()      // the guest's parent-death signal is sent when the thread that started it ends
 	out := json.NewEncoder(os.Stdout)
 	fail := func(err error) int {
 		out.Encode(keepReport{Error: err.Error()})
@@ -57,13 +58,13 @@ func keeperMain(args []string) int {
 		return fail(err)
 	}
 	defer folder.remove()
-	out.Encode(keepReport{Dir: folder.path})
+	out.Encode(keepReport{Folder: &folder})
 	in := json.NewDecoder(os.Stdin)
 	var order keepOrder
 	if err := in.Decode(&order); err != nil {
 		return 0 // we were not needed
 	}
-	k, err := keep(order, folder.path)
+	k, err := keep(order, folder.Path)
 	if err != nil {
 		return fail(err)
 	}
@@ -154,49 +155,5 @@ func (k *kept) sweep() {
 		if pid == 0 {
 			time.Sleep(time.Millisecond)
 		}
-	}
-}
-
-// folder is one that we made, as it was then.
-type folder struct {
-	path string
-	dev  uint64
-	ino  uint64
-}
-
-func makeFolder(base string) (folder, error) {
-	path, err := os.MkdirTemp(base, "guest-")
-	if err != nil {
-		return folder{}, fmt.Errorf("make a folder for a guest: %w", err)
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return folder{}, fmt.Errorf("make a folder for a guest: %w", err)
-	}
-	return folder{path, st.Dev, st.Ino}, nil
-}
-
-// remove removes the folder if it is still the same, and everything in it that is on its own file system.
-func (f folder) remove() {
-	var st unix.Stat_t
-	if err := unix.Lstat(f.path, &st); err != nil || st.Dev != f.dev || st.Ino != f.ino {
-		return
-	}
-	f.empty(f.path)
-	_ = os.Remove(f.path)
-}
-
-func (f folder) empty(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		var st unix.Stat_t
-		if unix.Lstat(path, &st) != nil || st.Dev != f.dev {
-			continue
-		}
-		if e.IsDir() {
-			f.empty(path)
-		}
-		_ = os.Remove(path)
 	}
 }

@@ -31,7 +31,9 @@ var rules = []rule{
 	{"harness/mount", []string{"harness/self", "targetfs/..."}},
 	{"harness/worker", []string{"generators/prog", "harness/self"}},
 	{"harness/target", []string{"generators/prog", "harness/mount", "harness/self", "harness/watch", "harness/guest", "targetfs/..."}},
-	{"harness/guest", []string{"generators/prog", "harness/self", "harness/watch", "harness/worker"}},
+	{"harness/guest/initramfs", nil},
+	{"harness/guest/pid1", []string{"harness/guest/initramfs", "harness/self"}},
+	{"harness/guest", []string{"harness/guest/...", "harness/self"}},
 	{"harness", []string{"generators/prog", "harness/self", "harness/watch", "harness/worker", "harness/target", "harness/guest", "results"}},
 	{"harness/campaign", []string{"generators/...", "harness", "harness/self", "harness/target", "results"}},
 	// The regressions are nothing but programs.
@@ -51,6 +53,8 @@ var outside = []struct {
 	{"github.com/onsi/gomega", []string{"suites/..."}, true},
 	{"github.com/hanwen/go-fuse/", []string{"targetfs/...", "harness/target"}, true},
 	{"github.com/spf13/cobra", []string{"harness/cli"}, false},
+	{"github.com/klauspost/compress/", []string{"harness/guest/..."}, true},
+	{"github.com/ulikunitz/xz", []string{"harness/guest/..."}, true},
 	{"golang.org/x/term", []string{"harness/..."}, true},
 	{"golang.org/x/sys/", []string{"harness/...", "targetfs/...", "results"}, true},
 }
