@@ -29,7 +29,7 @@ func C(p *prog.Prog) string {
 	body := g.functions() + g.mainFunction()
 	declared := g.variables() + body
 	helpers := g.dialect.helpers(declared)
-	return g.head(helpers+declared) + helpers + declared
+	return g.head(helpers+declared) + layouts(declared) + helpers + declared
 }
 
 // text is C code under way, a line an element, without the indentation of its function.
@@ -114,6 +114,9 @@ func (g *writer) head(code string) string {
 		if h.marks == nil || containsAny(code, h.marks) {
 			t.line("#include <%s>", h.name)
 		}
+	}
+	for _, name := range includes(code) {
+		t.line("#include <%s>", name)
 	}
 	return strings.Join(t, "\n") + "\n\n"
 }

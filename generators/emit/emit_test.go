@@ -3,6 +3,7 @@ package emit_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ check(A, 'x' + 'y'*2 + pat1[3:2p])
 `,
 }
 
-var goldenExamples = []string{"wait", "mprotect", "writev", "check", "mremap", "stat", "store", "drop_caches", "anon", "fadvise", "preadv2"}
+var goldenExamples = []string{"put", "extents", "wait", "mprotect", "writev", "check", "mremap", "stat", "store", "drop_caches", "anon", "fadvise", "preadv2"}
 
 func parsed(t *testing.T, text string) *prog.Prog {
 	t.Helper()
@@ -137,6 +138,52 @@ func TestEveryOperationCanBeWritten(t *testing.T) {
 		}
 	}
 	gomega.NewWithT(t).Expect(emit.Knows("nonsense")).To(gomega.BeFalse())
+}
+
+// The table of structs and requests says what the kernel's headers say.
+func TestStructsAreThoseOfTheHeaders(t *testing.T) {
+	var c strings.Builder
+	c.WriteString("#define _GNU_SOURCE\n#include <stddef.h>\n#include <sys/ioctl.h>\n#include <sys/stat.h>\n#include <sys/uio.h>\n")
+	for _, header := range []string{"aio_abi", "btrfs", "f2fs", "fiemap", "fs"} {
+		fmt.Fprintf(&c, "#include <linux/%s.h>\n", header)
+	}
+	same := func(expression string, n int64) { fmt.Fprintf(&c, "_Static_assert(%s == %d, \"\");\n", expression, n) }
+	for _, s := range prog.Structs {
+		if s.Header == "" {
+			continue
+		}
+		same("sizeof("+s.C+")", s.Size)
+		for _, f := range s.Fields {
+			same("offsetof("+s.C+", "+f.Name+")", f.At)
+			same("sizeof((("+s.C+" *)0)->"+f.Name+")", f.Width)
+		}
+	}
+	dedupe := prog.Structs["dedupe_range"]
+	same("sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)", dedupe.Size)
+	for _, name := range []string{"dest_fd", "dest_offset", "bytes_deduped", "status"} {
+		same("sizeof(struct file_dedupe_range) + offsetof(struct file_dedupe_range_info, "+name+")", dedupe.Field(name).At)
+	}
+	for _, f := range prog.Structs["btrfs_search"].Fields {
+		name := f.Name
+		if name != "buf_size" {
+			name = "key." + name
+		}
+		same("offsetof(struct btrfs_ioctl_search_args_v2, "+name+")", f.At)
+	}
+	for _, r := range prog.Requests {
+		if !strings.HasPrefix(r.C, "EXT4_") && !strings.HasPrefix(r.C, "XFS_") {
+			same("(unsigned)"+r.C, int64(r.Number))
+		}
+	}
+	c.WriteString("int main(void) { return 0; }\n")
+	compile(t, c.String())
+}
+
+// Every example is C that compiles without a warning.
+func TestExamplesCompile(t *testing.T) {
+	for _, name := range prog.Examples() {
+		t.Run(name, func(t *testing.T) { compile(t, emit.C(parsed(t, prog.Example(name)))) })
+	}
 }
 
 func compile(t *testing.T, source string) (exe string) {

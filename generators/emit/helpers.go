@@ -65,6 +65,7 @@ var headers = []struct {
 	marks []string
 }{
 	{"err.h", nil},
+	{"dirent.h", []string{"getdents64("}},
 	{"errno.h", nil},
 	{"fcntl.h", nil},
 	{"linux/userfaultfd.h", []string{"UFFD"}},
@@ -78,7 +79,7 @@ var headers = []struct {
 	{"sys/ioctl.h", []string{"ioctl("}},
 	{"sys/mman.h", []string{"mmap(", "MAP_FAILED"}},
 	{"sys/prctl.h", []string{"prctl("}},
-	{"sys/stat.h", []string{"struct stat", "mkdir("}},
+	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx("}},
 	{"sys/syscall.h", []string{"syscall("}},
 	{"sys/uio.h", []string{"struct iovec"}},
 	{"unistd.h", nil},
@@ -90,7 +91,7 @@ type helper struct{ mark, code string }
 // helpers writes those that the code uses, and those that they use. An earlier one may be used by later ones.
 func (d dialect) helpers(code string) string {
 	all := ""
-	for _, h := range slices.Backward(helpers) {
+	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers)) {
 		if regexp.MustCompile(h.mark).MatchString(all + code) {
 			all = d.adapt(h.code) + all
 		}

@@ -44,6 +44,7 @@ var plainCalls = map[string]string{
 	"drop_caches": "drop_caches", "read": "read", "write": "write", "pread": "pread", "pwrite": "pwrite", "readv": "readv", "writev": "writev",
 	"preadv": "preadv", "pwritev": "pwritev", "preadv2": "preadv2", "pwritev2": "pwritev2", "lseek": "lseek", "fsync": "fsync", "fdatasync": "fdatasync",
 	"truncate": "truncate", "ftruncate": "ftruncate", "fallocate": "fallocate", "rename": "rename", "link": "link", "unlink": "unlink", "load": "load",
+	"getdents": "getdents64",
 }
 
 // performers write the other operations.
@@ -56,6 +57,8 @@ func init() {
 		"stall": (*writer).stall, "guard": (*writer).guard, "stalled": (*writer).stalled, "proceeds": (*writer).proceeds,
 		"serve": (*writer).letGo, "poison": (*writer).letGo, "unregister": (*writer).letGo, "munmap": (*writer).munmap,
 		"fadvise": (*writer).fadvise, "sync_file_range": (*writer).syncFileRange,
+		"put": (*writer).put, "look": (*writer).look, "extents": (*writer).extents, "entries": (*writer).entries,
+		"ioctl": (*writer).ioctl, "statx": (*writer).statx,
 	}
 }
 

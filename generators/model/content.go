@@ -23,6 +23,10 @@ type source struct {
 	from int64
 }
 
+// valued is the kind of bytes that only values knows: source.id is the step that made them, source.from their place in what it made. To a
+// program they are Any.
+const valued = prog.Any + 1
+
 var (
 	zeroSet = []source{{kind: prog.Zero}}
 	anySet  = []source{{kind: prog.Any}}
@@ -66,17 +70,20 @@ func (c content) len() int64 {
 
 // advance is the set k bytes further on.
 func advance(may []source, k int64) []source {
-	if k == 0 || !slices.ContainsFunc(may, func(s source) bool { return s.kind == prog.Pattern }) {
+	if k == 0 || !slices.ContainsFunc(may, source.moves) {
 		return may
 	}
 	next := slices.Clone(may)
 	for i := range next {
-		if next[i].kind == prog.Pattern {
+		if next[i].moves() {
 			next[i].from += k
 		}
 	}
 	return next
 }
+
+// moves reports whether the bytes differ along the source.
+func (s source) moves() bool { return s.kind == prog.Pattern || s.kind == valued }
 
 // join lays contents end to end and merges runs that continue each other.
 func join(parts ...content) content {
@@ -188,6 +195,9 @@ func (c content) data(total prog.Size, page int64) prog.Data {
 		end := prog.SizeOf(pos, page)
 		if i == len(c)-1 {
 			end = total
+		}
+		if slices.ContainsFunc(r.may, func(s source) bool { return s.kind == valued }) {
+			r.may = anySet
 		}
 		may := make([]prog.Source, len(r.may))
 		for k, s := range r.may {

@@ -310,7 +310,7 @@ func firstByte(c content, zero bool) int64 {
 	for _, r := range c {
 		may := false
 		for _, s := range r.may {
-			may = may || s.kind == prog.Zero || s.kind == prog.Any
+			may = may || s.kind == prog.Zero || s.kind == prog.Any || s.kind == valued
 		}
 		if may == zero {
 			return at

@@ -25,7 +25,7 @@ func Derive(p *prog.Prog, page int64) error {
 		p.Need(need)
 	}
 	m := &model{
-		state: newState(page), prog: p, lengths: map[int]prog.Size{}, readOnly: map[int]bool{},
+		state: newState(page), prog: p, lengths: map[int]prog.Size{}, readOnly: map[int]bool{}, values: map[int]*value{},
 		exactShort: slices.Contains(p.Needs, "exact-short-write"),
 		wholeDIO:   slices.Contains(p.Needs, "whole-dio"),
 		dio512:     slices.Contains(p.Needs, "dio512"),
@@ -68,6 +68,9 @@ type model struct {
 	stalls map[string]*stall
 	// what the program needs by name and may therefore count on
 	exactShort, wholeDIO, dio512 bool
+	// at is the step being walked through, values what steps have put or left in memory, by step.
+	at     int
+	values map[int]*value
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
 	sec *section
 }
@@ -87,6 +90,8 @@ var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
 	"serve": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
 	// What these do has no effect on bytes or sizes.
 	"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
+	"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
+	"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
 }
 
 // Knows reports whether the model has a function for the operation.
@@ -97,6 +102,7 @@ func succeeds(*model, *prog.Step) (prog.Expect, error) { return nil, nil }
 // step walks through one step and sets its expectation.
 func (m *model) step(k int) error {
 	s := &m.prog.Steps[k]
+	m.at = k
 	if m.missing(s) {
 		s.Want = prog.Expect{prog.Anything}
 		return nil

@@ -18,6 +18,15 @@ var Needs = []Need{
 	{"collapse", "fallocate(2) COLLAPSE_RANGE works for whole pages"},
 	{"insert", "fallocate(2) INSERT_RANGE works for whole pages"},
 	{"link", "link(2) works"},
+	{"fiemap", "ioctl(2) FS_IOC_FIEMAP works"},
+	{"getflags", "ioctl(2) FS_IOC_GETFLAGS works, and FS_IOC_SETFLAGS takes back what it returned"},
+	{"fsgetxattr", "ioctl(2) FS_IOC_FSGETXATTR works"},
+	{"reflink", "ioctl(2) FICLONE and FICLONERANGE work for whole pages"},
+	{"dedupe", "ioctl(2) FIDEDUPERANGE works for whole pages"},
+	{"ext4-ioctl", "the file system has the ioctls of ext4"},
+	{"xfs-ioctl", "the file system has the ioctls of xfs, and we may use XFS_IOC_BULKSTAT (root)"},
+	{"btrfs-ioctl", "the file system has the ioctls of btrfs, and we may use TREE_SEARCH_V2 (root)"},
+	{"f2fs-ioctl", "the file system has the ioctls of f2fs"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
@@ -94,6 +103,9 @@ var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", 
 func requires(s *Step, want map[string]bool) {
 	if need := opNeeds[s.Op]; need != "" {
 		want[need] = true
+	}
+	if s.Op == "ioctl" {
+		want[Requests[s.words(1)[0]].Need] = true
 	}
 	for _, a := range s.Args {
 		words, ok := a.(Words)

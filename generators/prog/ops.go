@@ -28,6 +28,10 @@ const (
 	KindAlts
 	// KindActor is an actor: t1.
 	KindActor
+	// KindStruct is a struct with its fields: fiemap{fm_extent_count=2}.
+	KindStruct
+	// KindNames are names of files: A|B.
+	KindNames
 	// KindMapping is made by mmap and mremap.
 	KindMapping
 	// KindAnon is made by anon.
@@ -39,6 +43,7 @@ const (
 var kindNames = map[Kind]string{
 	KindFD: "a descriptor", KindFile: "a file name", KindMemory: "a range such as m[0:1p]", KindVector: "a vector such as {m[0:1p], b}",
 	KindObject: "a range or a file name", KindSize: "a size", KindWords: "flags", KindData: "data such as pat1*1p or hole*2p", KindAlts: "data such as pat1*1p | empty", KindActor: "an actor",
+	KindStruct: "a struct such as fiemap{fm_extent_count=2}", KindNames: "file names such as A|B",
 	KindMapping: "a mapping", KindAnon: "a buffer", KindStall: "a stall",
 }
 
@@ -133,6 +138,7 @@ var Ops = func() map[string]*Op {
 		{Name: "syncfs", Params: []Param{fd()}, Doc: "syncfs(2)"},
 		{Name: "wait", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far"},
 	}
+	table = append(table, entryOps...)
 	byName := make(map[string]*Op, len(table))
 	for i := range table {
 		byName[table[i].Name] = &table[i]

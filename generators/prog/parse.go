@@ -195,6 +195,10 @@ func (l *lexer) arg(p Param) (Arg, error) {
 		return l.data()
 	case KindAlts:
 		return l.alts()
+	case KindStruct:
+		return l.value()
+	case KindNames:
+		return l.names()
 	case KindVector:
 		if !l.next("{") {
 			return nil, l.wanted(p.Kind.String())

@@ -57,7 +57,7 @@ type Step struct {
 // Process reports whether the step belongs to an actor with its own address space.
 func (s *Step) Process() bool { return len(s.Actor) > 0 && s.Actor[0] == 'p' }
 
-// Arg is one argument: Name, Words, Size, Buf, Data or Alts.
+// Arg is one argument: Name, Names, Words, Size, Buf, Data, Alts or Value.
 type Arg interface{ isArg() }
 
 // Name is an argument that refers to a descriptor (d), a file (A, D/B) or an actor (t1).

@@ -2,8 +2,10 @@ package prog
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -61,6 +63,14 @@ func (r random) arg(p Param) Arg {
 		return r.data()
 	case KindAlts:
 		return r.alts()
+	case KindStruct:
+		return r.value()
+	case KindNames:
+		n := Names{}
+		for range r.IntN(3) {
+			n = append(n, r.path())
+		}
+		return n
 	case KindVector:
 		b := Buf{Vector: true}
 		for range 1 + r.IntN(4) {
@@ -73,6 +83,29 @@ func (r random) arg(p Param) Arg {
 		}
 	}
 	return Buf{Ranges: []Range{r.memory()}}
+}
+
+func (r random) value() Value {
+	s := Structs[slices.Sorted(maps.Keys(Structs))[r.IntN(len(Structs))]]
+	v := Value{Struct: s.Name}
+	for _, f := range s.Fields {
+		fv := FieldValue{Name: f.Name}
+		switch f.Kind {
+		case KindFD:
+			fv.Of = Name(r.lower())
+		case KindMemory:
+			fv.Of = Buf{Ranges: []Range{r.memory()}}
+		default:
+			fv.Lo = r.size()
+			if fv.Hi = fv.Lo; r.IntN(2) == 0 {
+				fv.Hi = r.size()
+			}
+		}
+		if r.IntN(2) == 0 {
+			v.Fields = append(v.Fields, fv)
+		}
+	}
+	return v
 }
 
 func (r random) words(all []string) Words {

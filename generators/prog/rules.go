@@ -24,6 +24,11 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"fadvise":   func(_ *validator, s *Step) error { return single(s.words(3)) },
 	"stat":      func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"fallocate": fallocateRule,
+	"put":       structRule,
+	"look":      structRule,
+	"ioctl":     func(_ *validator, s *Step) error { return single(s.words(1)) },
+	"extents":   pieceRule,
+	"entries":   pieceRule,
 
 	"stall": stallRule, "guard": guardRule, "stalled": rangeOfStall, "serve": serveRule, "poison": poisonRule, "unregister": rangeOfStall,
 }

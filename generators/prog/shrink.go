@@ -136,9 +136,7 @@ func bare(p *Prog) *Prog {
 	}
 	for _, s := range p.Steps {
 		s.Note, s.Want, s.Args = nil, nil, slices.Clone(s.Args)
-		if s.Op == "check" {
-			s.Args = s.Args[:1]
-		}
+		s.forget()
 		for i, a := range s.Args {
 			switch a := a.(type) {
 			case Buf:

@@ -146,6 +146,10 @@ func (p Param) takes(a Arg) bool {
 		return p.Kind == KindData
 	case Alts:
 		return p.Kind == KindAlts && len(a) > 0
+	case Value:
+		return p.Kind == KindStruct
+	case Names:
+		return p.Kind == KindNames
 	}
 	return false
 }
@@ -162,6 +166,14 @@ func (v *validator) arg(s *Step, p Param, a Arg) error {
 		return v.fileArg(s, p, string(a))
 	case Buf:
 		return v.buf(s, a)
+	case Value:
+		return v.value(s, a)
+	case Names:
+		for _, name := range a {
+			if !v.files[name] {
+				return fmt.Errorf("file %s is not known here", name)
+			}
+		}
 	case Data:
 		if !a.Definite() {
 			return fmt.Errorf("mix and any are for what is expected, not for what is written")

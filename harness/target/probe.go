@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,10 +22,7 @@ type probed struct {
 }
 
 // probes has a row for every need that is an ability, except "other". The error of a probe is the reason.
-var probes = []struct {
-	need string
-	do   func(p *prober) error
-}{
+var probes = slices.Concat([]probeRow{
 	{"odirect", (*prober).odirect},
 	{"dio512", (*prober).dio512},
 	{"shared-mmap", (*prober).sharedMmap},
@@ -46,6 +44,12 @@ var probes = []struct {
 	{"userfaultfd", uffd("", 0)},
 	{"uffd-wp", uffd("UFFD_FEATURE_PAGEFAULT_FLAG_WP", 1<<0)},
 	{"uffd-poison", uffd("UFFD_FEATURE_POISON", 1<<14)},
+}, entryProbes)
+
+// probeRow is an ability, and how to find out whether it is there.
+type probeRow struct {
+	need string
+	do   func(p *prober) error
 }
 
 // prober is the folder, a file of filePages pages of data that every probe gets afresh, and memory to read and write.

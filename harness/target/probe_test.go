@@ -32,15 +32,36 @@ func TestEveryNeedIsProbedOrPromised(t *testing.T) {
 	g.Expect(decided).To(gomega.ConsistOf(needs))
 }
 
-// lacking are the needs that a target does not meet, without the guarantees, and without those that differ by kernel.
+// lacking are the needs that a target does not meet, without the guarantees, without those that differ by kernel, and without further entry points.
 func lacking(tg Target) []string {
 	var needs []string
 	for _, n := range prog.Needs {
-		if tg.Lacks(n.Name) != "" && !slices.Contains(guarantees(), n.Name) && !slices.Contains([]string{"nowait", "nowait-write", "dio512", "odirect"}, n.Name) {
+		if tg.Lacks(n.Name) != "" && !slices.Contains(guarantees(), n.Name) && !slices.Contains([]string{"nowait", "nowait-write", "dio512", "odirect"}, n.Name) && !isEntry(n.Name) {
 			needs = append(needs, n.Name)
 		}
 	}
 	return needs
+}
+
+func isEntry(need string) bool {
+	return slices.ContainsFunc(entryProbes, func(p probeRow) bool { return p.need == need })
+}
+
+// Each type has the requests that its source has, and no others.
+func TestEntryPointsAreThoseOfTheType(t *testing.T) {
+	for spec, has := range map[string][]string{
+		"loop:ext4":    {"fiemap", "getflags", "fsgetxattr", "ext4-ioctl"},
+		"loop:xfs":     {"fiemap", "getflags", "fsgetxattr", "reflink", "dedupe", "xfs-ioctl"},
+		"loop:btrfs":   {"fiemap", "getflags", "fsgetxattr", "reflink", "dedupe", "btrfs-ioctl"},
+		"planted:none": {},
+	} {
+		t.Run(spec, func(t *testing.T) {
+			tg := open(t, spec)
+			for _, p := range entryProbes {
+				gomega.NewWithT(t).Expect(tg.Lacks(p.need) == "").To(gomega.Equal(slices.Contains(has, p.need)), "%s: %q", p.need, tg.Lacks(p.need))
+			}
+		})
+	}
 }
 
 // What these types can do has not changed since 5.14.

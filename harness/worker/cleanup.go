@@ -75,6 +75,9 @@ func (a *actor) empty(dir uintptr, dev uint64) *Trouble {
 	}
 }
 
+// Where the fields of struct linux_dirent64 are, in bytes (getdents64(2)).
+const direntLength, direntKind, direntName = 16, 18, 19
+
 // dirent is struct linux_dirent64 of getdents64(2); name ends with a zero byte.
 type dirent struct {
 	name []byte
@@ -82,10 +85,9 @@ type dirent struct {
 }
 
 func nextDirent(buf []byte) (dirent, []byte) {
-	const lengthAt, kindAt, nameAt = 16, 18, 19
-	length := binary.NativeEndian.Uint16(buf[lengthAt:])
-	name := buf[nameAt:length]
-	return dirent{name[:bytes.IndexByte(name, 0)+1], buf[kindAt]}, buf[length:]
+	length := binary.NativeEndian.Uint16(buf[direntLength:])
+	name := buf[direntName:length]
+	return dirent{name[:bytes.IndexByte(name, 0)+1], buf[direntKind]}, buf[length:]
 }
 
 func (e dirent) String() string { return string(e.name[:len(e.name)-1]) }

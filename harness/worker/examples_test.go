@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"unsafe"
 
 	"github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -52,6 +53,14 @@ func probe(fd int, need string) error {
 		return unix.Fallocate(fd, mode, page, page)
 	}
 	one := [][]byte{make([]byte, 1)}
+	ioctls := map[string]string{"fiemap": "fiemap", "getflags": "getflags", "reflink": "clonerange", "dedupe": "dedupe"}
+	if name, known := ioctls[need]; known {
+		arg := make([]byte, 4096)
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(prog.Requests[name].Number), uintptr(unsafe.Pointer(&arg[0])))
+		if errno == unix.ENOTTY || errno == unix.EOPNOTSUPP {
+			return errno
+		}
+	}
 	switch need {
 	case "nowait":
 		if _, err := unix.Preadv2(fd, one, 0, unix.RWF_NOWAIT); err != unix.EAGAIN {

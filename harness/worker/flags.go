@@ -33,6 +33,16 @@ var words = map[string]map[string]uintptr{
 	"stat":     {"size": statSize, "blocks": statBlocks},
 	"preadv2":  rwf,
 	"pwritev2": rwf,
+	"ioctl":    requests(),
+}
+
+// requests are the numbers of ioctl(2).
+func requests() map[string]uintptr {
+	numbers := map[string]uintptr{}
+	for name, r := range prog.Requests {
+		numbers[name] = uintptr(r.Number)
+	}
+	return numbers
 }
 
 var rwf = map[string]uintptr{

@@ -49,6 +49,9 @@ type call struct {
 	paths [2][]byte
 	data  prog.Data
 	alts  prog.Alts
+	// fields are those of a struct argument, names the last parts of the files' names of a list.
+	fields []field
+	names  []string
 }
 
 // program is a loaded program. Its memory is used again by later ones.
@@ -194,6 +197,13 @@ func (p *program) argument(c *call, n *counts, kind prog.Kind, a prog.Arg) error
 			return p.onStall(c, a)
 		}
 		return p.buffer(c, a)
+	case prog.Value:
+		return p.value(c, a)
+	case prog.Names:
+		c.names = make([]string, 0, len(a))
+		for _, name := range a {
+			c.names = append(c.names, filepath.Base(name))
+		}
 	case prog.Name:
 		return p.name(c, n, kind, string(a))
 	}

@@ -26,6 +26,8 @@ type Mismatch struct {
 	Want []byte `json:"want,omitempty"`
 	// From says where the wrong bytes come from: "pat3 at 1p+12", "zeros", "'b'"; empty if nobody knows.
 	From string `json:"from,omitempty"`
+	// Text says in words what is wrong with a struct; then no bytes were compared.
+	Text string `json:"text,omitempty"`
 }
 
 // In writes the mismatch as a sentence, with pages of the given size.
@@ -36,6 +38,9 @@ func (m *Mismatch) In(page int64) string {
 			sizes[i] = prog.SizeOf(n, page).String()
 		}
 		return fmt.Sprintf("%s is %v bytes long, wanted %s", m.What, prog.SizeOf(m.Size, page), strings.Join(sizes, " or "))
+	}
+	if m.Text != "" {
+		return fmt.Sprintf("%s is wrong at offset %d: %s", m.What, m.Offset, m.Text)
 	}
 	text := fmt.Sprintf("%s is wrong from offset %v on, %d of %d bytes differ: got % x, wanted % x",
 		m.What, prog.SizeOf(m.Offset, page), m.Differ, m.Size, m.Got, m.Want)

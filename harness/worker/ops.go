@@ -17,6 +17,9 @@ func init() {
 		"madvise": madviseOp, "mlock": mlockOp, "msync": msyncOp,
 		"load": loadOp, "store": storeOp, "check": checkOp,
 
+		"put": storeOp, "look": lookOp, "ioctl": ioctlOp, "extents": extentsOp,
+		"getdents": getdentsOp, "entries": entriesOp, "statx": statxOp,
+
 		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "poison": poisonOp, "unregister": unregisterOp,
 		"wait": waitOp, "proceeds": proceedsOp,
 	}

@@ -1,0 +1,321 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+
+	"faultline/generators/prog"
+)
+
+// request is one ioctl under way: its file, its argument, and the memory behind the struct that it may fill as well.
+type request struct {
+	*argument
+	step *prog.Step
+	fd   *descriptor
+	buf  prog.Buf
+	// more is memory behind the struct, moreSure says that some of it will surely be written.
+	more     *span
+	moreSure bool
+}
+
+// requests are what is known of single requests: each returns what it leaves in the struct. The others succeed, and leave what is unknown.
+var requests = map[string]func(*request) (*value, error){
+	"fiemap": (*request).fiemap, "ext4_es_cache": (*request).extentCache,
+	"getflags": (*request).getFlags, "setflags": (*request).setFlags,
+	"clonerange": (*request).cloneRange, "dedupe": (*request).dedupe,
+	"xfs_getbmapx": (*request).getbmapx, "xfs_bulkstat": (*request).bulkstat, "xfs_geometry": (*request).geometry,
+	"btrfs_fs_info": (*request).fsInfo, "btrfs_ino_lookup": (*request).inoLookup, "btrfs_subvol_info": (*request).subvolInfo, "btrfs_search": (*request).search,
+}
+
+// ioctlStep: the struct is read before anything is done, and written when all is done; where memory is bad in between, EFAULT.
+func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
+	row := prog.Requests[s.Args[1].(prog.Words)[0]]
+	buf := s.Args[2].(prog.Buf)
+	in, err := m.spanOf(s, buf, 0, row.In, false)
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.spanOf(s, buf, 0, row.Out, true)
+	switch {
+	case err != nil:
+		return nil, err
+	case in.can < in.n:
+		return fails("EFAULT"), nil
+	case in.sure < in.n:
+		return nil, errors.New("the model wants an argument that can be read for certain, or not at all")
+	}
+	r := &request{argument: &argument{m, m.read(in.places, in.n), prog.Structs[row.Struct]}, step: s, fd: m.fd(s), buf: buf}
+	v := &value{}
+	if special := requests[row.Name]; special != nil {
+		if v, err = special(r); err != nil {
+			return nil, err
+		}
+	}
+	if v != nil && v.fields != nil && (out.sure < out.n || r.more != nil && r.more.sure < r.more.n) {
+		v.fields, v.layout = nil, nil
+	}
+	want := m.answer(out, v)
+	if more := r.more; more != nil {
+		m.copyOnWrite(more)
+		m.write(more.places, unknown(more.can), 0)
+		if more.sure < more.n {
+			want = append(want, prog.Fails("EFAULT"))
+		}
+		if r.moreSure && more.can == 0 {
+			want = fails("EFAULT")
+		}
+	}
+	return want, nil
+}
+
+// behind looks up the memory behind the struct.
+func (r *request) behind(from, n int64) (err error) {
+	r.more, err = r.m.spanOf(r.step, r.buf, from, from+n, true)
+	return err
+}
+
+// hasData reports whether some byte of the file before the given offset is surely not zero.
+func (r *request) hasData(to int64) bool {
+	i := r.m.view(r.fd.ino)
+	for _, run := range i.data.slice(0, min(to, i.minSize())) {
+		if len(run.may) == 1 && (run.may[0].kind == prog.Fill || run.may[0].kind == prog.Pattern) {
+			return true
+		}
+	}
+	return false
+}
+
+// extentSize is that of struct fiemap_extent (linux/fiemap.h), syncFlag is FIEMAP_FLAG_SYNC.
+const (
+	extentSize = 56
+	syncFlag   = 1
+)
+
+// fiemap tells of all data once it is written back, and of nothing else for certain.
+func (r *request) fiemap() (*value, error) {
+	n, err := r.numbers("fm_start", "fm_length", "fm_flags", "fm_extent_count")
+	if err != nil {
+		return nil, err
+	}
+	length, flags, count := n[1], n[2], n[3]
+	if n[0] != 0 || length != -1 || flags&^syncFlag != 0 || count > 1<<16 {
+		return nil, fmt.Errorf("the model maps whole files, with no flag or with FIEMAP_FLAG_SYNC")
+	}
+	if err := r.behind(r.record.Size, count*extentSize); err != nil {
+		return nil, err
+	}
+	sure := flags == syncFlag && r.m.sec == nil && r.hasData(r.m.view(r.fd.ino).minSize())
+	r.moreSure = sure && count > 0
+	found := between(0, count)
+	if sure {
+		found = between(min(1, count), count)
+	}
+	v := &value{record: r.record, fields: map[string]bounds{"fm_mapped_extents": found, "fm_extent_count": exactly(count), "fm_start": exactly(0)}}
+	if count == 0 {
+		delete(v.fields, "fm_mapped_extents") // how many there are
+	} else if i := r.m.view(r.fd.ino); sure && i.known() {
+		v.layout = i.data.slice(0, i.maxSize())
+	}
+	return v, nil
+}
+
+// extentCache is fiemap of what ext4 happens to know.
+func (r *request) extentCache() (*value, error) {
+	v, err := r.fiemap()
+	if err != nil {
+		return nil, err
+	}
+	r.moreSure, v.layout = false, nil
+	if count := v.fields["fm_extent_count"].lo.Bytes; count > 0 {
+		v.fields["fm_mapped_extents"] = between(0, count)
+	}
+	return v, nil
+}
+
+func (r *request) getFlags() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{}, flags: r.fd.ino}, nil
+}
+
+// setFlags gives back what getflags returned: anything else may change what the file is.
+func (r *request) setFlags() (*value, error) {
+	v := r.m.valueAt(r.content)
+	if v == nil || v.flags == nil || v.flags.id != r.fd.ino.id {
+		return nil, errors.New("the model sets flags only to what getflags returned for the file")
+	}
+	return nil, nil
+}
+
+// pages refuses offsets and lengths that are not whole pages, which are whole blocks on every file system.
+func (r *request) pages(sizes ...int64) error {
+	for _, n := range sizes {
+		if n < 0 || n%r.m.page != 0 {
+			return fmt.Errorf("the model wants whole pages, found %d bytes", n)
+		}
+	}
+	return nil
+}
+
+// cloneRange makes the destination's pages those of the source (ioctl_ficlonerange(2)).
+func (r *request) cloneRange() (*value, error) {
+	n, err := r.numbers("src_offset", "src_length", "dest_offset")
+	if err == nil {
+		err = r.pages(n...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	src, err := r.descriptor(r.step, "src_fd")
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.m.clone(r.fd, src, n[0], n[1], n[2])
+}
+
+// clone shares n bytes of src with dst.
+func (m *model) clone(dst, src *descriptor, from, n, to int64) error {
+	i, j := src.ino, dst.ino
+	switch {
+	case m.sec != nil:
+		return errors.New("the model does not clone beside other actors")
+	case !src.read || !dst.write || dst.append_:
+		return errors.New("the model clones from a descriptor that reads to one that writes")
+	case !i.known() || !j.known() || from+n > i.maxSize():
+		return errors.New("the model clones what is within the file")
+	case i == j && from < to+n && to < from+n:
+		return errors.New("the model does not clone onto the source itself")
+	case n == 0 || to > j.maxSize():
+		return errors.New("the model clones into the file or to its end, and some bytes")
+	}
+	moved := i.data.slice(from, from+n)
+	m.extend(j, to+n, true)
+	m.writeFile(j, to, moved, false)
+	return nil
+}
+
+// dedupe compares, and shares what is equal: no byte changes (ioctl_fideduperange(2)).
+func (r *request) dedupe() (*value, error) {
+	n, err := r.numbers("src_offset", "src_length", "dest_offset", "dest_count")
+	if err == nil {
+		err = r.pages(n[:3]...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	dst, err := r.descriptor(r.step, "dest_fd")
+	if err != nil {
+		return nil, err
+	}
+	from, length, to := n[0], n[1], n[2]
+	i, j := r.m.view(r.fd.ino), r.m.view(dst.ino)
+	switch {
+	case r.m.sec != nil || !i.known() || !j.known() || from+length > i.maxSize() || to+length > j.maxSize():
+		return nil, errors.New("the model compares what is within both files, and nobody changes")
+	case i == j && from < to+length && to < from+length || length == 0 || n[3] != 1:
+		return nil, errors.New("the model compares two ranges that do not overlap")
+	case !r.fd.read || !dst.write:
+		return nil, errors.New("the model compares a descriptor that reads with one that writes")
+	}
+	status := between(0, 1) // FILE_DEDUPE_RANGE_SAME, FILE_DEDUPE_RANGE_DIFFERS
+	switch a, b := i.data.slice(from, from+length), j.data.slice(to, to+length); {
+	case definite(a) && equal(a, b):
+		status = exactly(0)
+	case differ(a, b):
+		status = exactly(1)
+	}
+	return &value{record: r.record, fields: map[string]bounds{"status": status, "bytes_deduped": {prog.Size{}, r.m.size(length)}, "dest_count": exactly(1)}}, nil
+}
+
+// definite reports whether every byte is known.
+func definite(c content) bool {
+	for _, run := range c {
+		if len(run.may) != 1 || run.may[0].kind == prog.Any || run.may[0].kind == valued {
+			return false
+		}
+	}
+	return true
+}
+
+// differ reports whether some byte is surely another: zero here, and surely not zero there.
+func differ(a, b content) bool {
+	for _, run := range mix(a, b) {
+		if len(run.may) != 2 || run.may[0].kind != prog.Zero || run.may[1].kind != prog.Fill && run.may[1].kind != prog.Pattern {
+			continue
+		}
+		return definite(a) && definite(b)
+	}
+	return false
+}
+
+// Requests of xfs. Layouts and limits are those of fs/xfs/libxfs/xfs_fs.h.
+
+func (r *request) getbmapx() (*value, error) {
+	n, err := r.numbers("bmv_offset", "bmv_length", "bmv_count", "bmv_iflags")
+	if err != nil {
+		return nil, err
+	}
+	count := n[2]
+	if n[0] != 0 || n[1] != -1 || count < 2 || count > 1<<16 || n[3] != 0 {
+		return nil, errors.New("the model maps whole files, with no flag and at least one record")
+	}
+	if err := r.behind(r.record.Size, (count-1)*r.record.Size); err != nil {
+		return nil, err
+	}
+	found := between(0, count-1)
+	if r.m.sec == nil && r.hasData(r.m.view(r.fd.ino).minSize()) {
+		found, r.moreSure = between(1, count-1), true
+	}
+	return &value{record: r.record, fields: map[string]bounds{"bmv_count": exactly(count), "bmv_entries": found}}, nil
+}
+
+func (r *request) bulkstat() (*value, error) {
+	const recordSize = 192 // struct xfs_bulkstat
+	n, err := r.numbers("ino", "icount")
+	if err != nil {
+		return nil, err
+	}
+	if n[0] != 0 || n[1] < 1 || n[1] > 1<<12 {
+		return nil, errors.New("the model looks at the first inodes, one at least")
+	}
+	r.moreSure = true
+	return &value{record: r.record, fields: map[string]bounds{"icount": exactly(n[1]), "ocount": between(1, n[1])}}, r.behind(r.record.Size, n[1]*recordSize)
+}
+
+func (r *request) geometry() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{
+		"blocksize": between(512, 65536), "agcount": between(1, 1<<30), "sectsize": between(512, 32768), "inodesize": between(256, 2048)}}, nil
+}
+
+// Requests of btrfs. Layouts are those of linux/btrfs.h.
+
+func (r *request) fsInfo() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{"num_devices": between(1, 1<<16), "nodesize": between(4096, 65536), "sectorsize": between(4096, 65536)}}, nil
+}
+
+// firstObject is BTRFS_FIRST_FREE_OBJECTID: the root directory of every tree of files.
+const firstObject = 256
+
+func (r *request) inoLookup() (*value, error) {
+	n, err := r.numbers("treeid", "objectid")
+	if err == nil && (n[0] != 0 || n[1] != firstObject) {
+		err = errors.New("the model looks up the root of the file's own tree: treeid 0, objectid 256")
+	}
+	return &value{record: r.record, fields: map[string]bounds{"objectid": exactly(firstObject), "treeid": between(5, 1<<46)}}, err
+}
+
+func (r *request) subvolInfo() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{"treeid": between(5, 1<<46)}}, nil
+}
+
+// search looks for items of the tree of roots, of which there is always one.
+func (r *request) search() (*value, error) {
+	n, err := r.numbers("tree_id", "min_objectid", "max_objectid", "max_offset", "max_transid", "max_type", "nr_items", "buf_size")
+	if err != nil {
+		return nil, err
+	}
+	items, room := n[6], n[7]
+	if n[0] != 1 || n[1] != 0 || n[2] != -1 || n[3] != -1 || n[4] != -1 || n[5] != 255 || items < 1 || items > 1<<16 || room < 1024 || room > 1<<20 {
+		return nil, errors.New("the model searches the whole tree of roots (1) for items, with room for one")
+	}
+	r.moreSure = true
+	return &value{record: r.record, fields: map[string]bounds{"nr_items": between(1, items), "tree_id": exactly(1)}}, r.behind(r.record.Size, room)
+}

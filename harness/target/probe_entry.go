@@ -1,0 +1,125 @@
+package target
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"faultline/generators/prog"
+)
+
+// Probes of further entry points. Each makes the call that programs make.
+
+// entryProbes are rows of the table probes.
+var entryProbes = []probeRow{
+	{"fiemap", tries("fiemap")},
+	{"getflags", (*prober).flags},
+	{"fsgetxattr", tries("fsgetxattr")},
+	{"reflink", (*prober).reflink},
+	{"dedupe", (*prober).dedupe},
+	{"ext4-ioctl", tries("ext4_getstate", "ext4_es_cache")},
+	{"xfs-ioctl", tries("xfs_geometry", "xfs_getbmapx", "xfs_bulkstat")},
+	{"btrfs-ioctl", tries("btrfs_fs_info", "btrfs_ino_lookup", "btrfs_subvol_info", "btrfs_search")},
+	{"f2fs-ioctl", tries("f2fs_features")},
+}
+
+// requestArgs are the numbers that requests need in their structs, as programs have them.
+var requestArgs = map[string]map[string]int64{
+	"fiemap": {"fm_length": -1, "fm_flags": 1, "fm_extent_count": 8}, "ext4_es_cache": {"fm_length": -1, "fm_extent_count": 8},
+	"xfs_getbmapx": {"bmv_length": -1, "bmv_count": 8}, "xfs_bulkstat": {"icount": 1}, "btrfs_ino_lookup": {"objectid": 256},
+	"btrfs_search": {"tree_id": 1, "max_objectid": -1, "max_offset": -1, "max_transid": -1, "max_type": 255, "nr_items": 1, "buf_size": 2048},
+}
+
+// tries makes requests that need nothing but the file.
+func tries(names ...string) func(p *prober) error {
+	return func(p *prober) error {
+		for _, name := range names {
+			if err := p.request(name, requestArgs[name]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// request makes an ioctl with these numbers in its struct, at the start of our memory.
+func (p *prober) request(name string, args map[string]int64) error {
+	r := prog.Requests[name]
+	clear(p.mem)
+	for field, n := range args {
+		f := prog.Structs[r.Struct].Field(field)
+		var number [8]byte
+		binary.LittleEndian.PutUint64(number[:], uint64(n))
+		copy(p.mem[f.At:f.At+f.Width], number[:])
+	}
+	return p.ioctl(r)
+}
+
+func (p *prober) ioctl(r *prog.Request) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd()), uintptr(r.Number), uintptr(unsafe.Pointer(&p.mem[0]))); errno != 0 {
+		return fmt.Errorf("ioctl(%s): %w", r.C, errno)
+	}
+	return nil
+}
+
+// flags gives back what it got.
+func (p *prober) flags() error {
+	if err := p.request("getflags", nil); err != nil {
+		return err
+	}
+	return p.ioctl(prog.Requests["setflags"])
+}
+
+// second is another file with one page of the given byte.
+func (p *prober) second(b byte, use func(f *os.File) error) error {
+	name := p.file.Name() + "2"
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(name)
+	defer f.Close()
+	data := make([]byte, p.page)
+	fill(data, b)
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return use(f)
+}
+
+// reflink clones a page in both ways, and looks at it.
+func (p *prober) reflink() error {
+	return p.second('r', func(f *os.File) error {
+		args := map[string]int64{"src_fd": int64(f.Fd()), "src_length": int64(p.page), "dest_offset": int64(p.page)}
+		if err := p.request("clonerange", args); err != nil {
+			return err
+		}
+		got := make([]byte, p.page)
+		if _, err := p.file.ReadAt(got, int64(p.page)); err != nil {
+			return err
+		}
+		if !allBytes(got, 'r') {
+			return errors.New("ioctl(FICLONERANGE) did not bring the bytes of the source")
+		}
+		return nil
+	})
+}
+
+// dedupe compares a page with an equal one.
+func (p *prober) dedupe() error {
+	return p.second('d', func(f *os.File) error {
+		args := map[string]int64{"src_length": int64(p.page), "dest_count": 1, "dest_fd": int64(f.Fd())}
+		if err := p.request("dedupe", args); err != nil {
+			return err
+		}
+		at := prog.Structs["dedupe_range"].Field("status").At
+		if status := int32(binary.LittleEndian.Uint32(p.mem[at:])); status < 0 {
+			return fmt.Errorf("ioctl(FIDEDUPERANGE) of two equal pages: %w", unix.Errno(-status))
+		}
+		return nil
+	})
+}
