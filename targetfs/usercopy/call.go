@@ -48,6 +48,9 @@ type Call struct {
 	Offset  int64   // bytes; the file position where the call gives none
 	Flags   int     // RWF_ flags
 	Buffers []Range // never longer than the kernel's limit on one call together, 2 GiB less a page
+
+	// Interrupt is closed when a signal has come for the caller. Nothing is waited for then but a glock. Nil never is.
+	Interrupt <-chan struct{}
 }
 
 // Bytes is the length of the buffers.

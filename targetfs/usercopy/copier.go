@@ -43,7 +43,7 @@ func (c *Copier) SetPolicy(p Policy) { c.policy.Store(uint32(p)) }
 
 // Start is what a server does first at a request which may be the first one of a read (GETATTR) or of a write (GETXATTR), by the thread tid.
 // If the thread is in such a call, take says which glock the call needs, and may clip it; then the buffer is copied. Where the call can't
-// be seen, it is counted and left to the kernel. The error is that of the glock, or the end of ctx.
+// be seen, it is counted and left to the kernel. The error is that of the glock.
 func (c *Copier) Start(ctx context.Context, tid int, read bool, take func(*Call) (*glock.Node, glock.Request)) error {
 	if c.Policy() == Kernel {
 		return nil
@@ -114,12 +114,14 @@ func (r *run) underLock(ctx context.Context) error {
 			if err == nil {
 				break
 			}
-			if !errors.Is(err, errWeak) || try == rounds || ctx.Err() != nil {
+			if !errors.Is(err, errWeak) || try == rounds {
 				return nil
 			}
 			h.Unlock()
 			r.counts.retries.Add(1)
-			r.faultIn(ctx, []Range{{addr, n}}, window)
+			if r.faultIn([]Range{{addr, n}}, window) == 0 {
+				return nil
+			}
 			if h, err = r.relock(ctx, h); err != nil {
 				return err
 			}

@@ -98,7 +98,12 @@ func (m *played) touch(addr uintptr, write bool) error {
 // read is the READ that a fault leads to. It is served by another thread, but tells ours.
 func (m *played) read(ctx context.Context) error {
 	tid := unix.Gettid()
-	h, err := m.copier.Fault(ctx, m.node, tid, glock.Request{Name: m.of, State: glock.SH, Caller: "page fault", Owner: glock.Owner{Op: fmt.Sprint("READ ", tid)}})
+	want := glock.Request{Name: m.of, State: glock.SH, Caller: "page fault", Owner: glock.Owner{Op: fmt.Sprint("READ ", tid)}}
+	lock := m.node.Lock
+	if f := m.copier.Fault(tid); f != nil {
+		lock = func(ctx context.Context, r glock.Request) (*glock.Holder, error) { return f.Lock(ctx, m.node, r) }
+	}
+	h, err := lock(ctx, want)
 	if err != nil {
 		return err
 	}
@@ -359,6 +364,28 @@ func TestCopyEndsWithItsContext(t *testing.T) {
 		err = l.copier.copy(ctx, l.node, c, glock.Request{Name: fileA, State: glock.SH, Owner: c.Owner("A")}, l.memory(fileB))
 		g.Expect(errors.Is(err, context.Canceled)).To(gomega.BeTrue())
 		h.Unlock()
+	}
+}
+
+// TestInterrupt: a fault that nobody serves does not keep a caller that got a signal.
+func TestInterrupt(t *testing.T) {
+	for _, p := range []Policy{Recursive, NoFault} {
+		l := newLab(t, p)
+		m := l.memory(fileA)
+		never, signal := make(chan struct{}), make(chan struct{})
+		defer close(never)
+		m.fault = func(ctx context.Context) error {
+			if l.copier.Fault(unix.Gettid()) != nil { // under the lock: it fails, and is tried again without
+				return m.read(ctx)
+			}
+			close(signal)
+			<-never
+			return nil
+		}
+		c := call(7, "pread", true, 1)
+		c.Interrupt = signal
+		l.passes(l.start(c, fileA, glock.DF, m))
+		gomega.NewWithT(t).Expect(l.node.LockedBy(c.Owner("A"), fileA)).To(gomega.BeFalse())
 	}
 }
 

@@ -8,9 +8,11 @@
 //		err = copier.Copy(ctx, node, call, glock.Request{Name: glock.InodeName(ino), State: glock.SH, Owner: call.Owner("A")})
 //	}
 //
-// A touch that faults comes back to the server as a READ of the thread that touches. What it takes, it takes through Fault:
+// A touch that faults comes back to the server as a READ of the thread that touches. What that takes, it takes as the caller:
 //
-//	h, err := copier.Fault(ctx, node, int(header.Pid), request)
+//	if f := copier.Fault(int(header.Pid)); f != nil {
+//		h, err := f.Lock(ctx, node, request)
+//	}
 //
 // The package imports targetfs/glock and golang.org/x/sys.
 package usercopy

@@ -46,19 +46,30 @@ func (r *run) touch(addr uintptr, locked bool) error {
 	return err
 }
 
-// Fault takes a glock for a READ of the thread tid. If that is a thread of ours which touches a buffer with a glock held, the fault is the
-// caller's, and so is the glock: under Faulting it waits for itself where the kernel's recursion trap would stop it, under Recursive
-// it is let through. A glock.WeakError means that the READ must fail.
-func (c *Copier) Fault(ctx context.Context, node *glock.Node, tid int, want glock.Request) (*glock.Holder, error) {
+// Fault is what a READ is when it comes from a touch of ours with a glock held: the caller's own fault, and so is the glock that it takes.
+type Fault struct{ touch *touch }
+
+// Fault is the fault that a READ of the thread tid serves; nil when the thread is somebody else's, or holds nothing.
+func (c *Copier) Fault(tid int) *Fault {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	t := c.touches[tid]
-	c.mu.Unlock()
 	if t == nil || !t.locked {
-		return node.Lock(ctx, want)
+		return nil
 	}
-	want.Owner = t.run.want.Owner
+	return &Fault{t}
+}
+
+// Owner is the caller whose buffer is touched.
+func (f *Fault) Owner() glock.Owner { return f.touch.run.want.Owner }
+
+// Lock takes a glock for the READ. Under Faulting it waits for itself where the kernel's recursion trap would stop it; under Recursive it
+// is let through. A glock.WeakError means that the READ must fail: the caller drops its glock then, and tries again.
+func (f *Fault) Lock(ctx context.Context, node *glock.Node, want glock.Request) (*glock.Holder, error) {
+	r := f.touch.run
+	want.Owner = f.Owner()
 	want.Untrapped = true
-	if t.run.policy != Recursive {
+	if r.policy != Recursive {
 		return node.Lock(ctx, want)
 	}
 	h, err := node.Nest(ctx, want)
@@ -66,8 +77,8 @@ func (c *Copier) Fault(ctx context.Context, node *glock.Node, tid int, want gloc
 		return node.Lock(ctx, want)
 	}
 	if err != nil {
-		t.weak.Store(true)
-		t.run.counts.weak.Add(1)
+		f.touch.weak.Store(true)
+		r.counts.weak.Add(1)
 	}
 	return h, err
 }

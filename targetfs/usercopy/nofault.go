@@ -16,7 +16,7 @@ const window = 1 << 20
 // any the rest is left to the kernel.
 func (r *run) withoutFaults(ctx context.Context) error {
 	rest := r.call.Buffers
-	if !r.call.Read && !r.call.Direct && r.faultIn(ctx, rest, window) == 0 {
+	if !r.call.Read && !r.call.Direct && r.faultIn(rest, window) == 0 {
 		return nil
 	}
 	for stuck := 0; stuck < rounds; {
@@ -35,8 +35,8 @@ func (r *run) withoutFaults(ctx context.Context) error {
 			size = os.Getpagesize()
 		}
 		r.counts.retries.Add(1)
-		if r.faultIn(ctx, rest, size) == 0 {
-			return ctx.Err()
+		if r.faultIn(rest, size) == 0 {
+			return nil
 		}
 	}
 	r.counts.gaveUp.Add(1)
@@ -62,20 +62,41 @@ func (r *run) copyResident(ctx context.Context, buffers []Range) (n int, err err
 }
 
 // faultIn touches pages without the glock, up to size bytes counted from the start of the first page, and tells how many bytes of the buffers
-// came in. It may wait for as long as the caller's own access would.
-func (r *run) faultIn(ctx context.Context, buffers []Range, size int) (n int) {
+// came in. It may wait for as long as the caller's own access would, but not beyond a signal for the caller: the caller may be
+// killed then, and can't go before it has our answer, while who serves the fault waits for it to go.
+func (r *run) faultIn(buffers []Range, size int) int {
+	came := make(chan int, 1)
+	go func() { came <- r.touchAll(buffers, size) }()
+	select {
+	case n := <-came:
+		return n
+	case <-r.call.Interrupt:
+		return 0
+	}
+}
+
+func (r *run) touchAll(buffers []Range, size int) (n int) {
 	if len(buffers) == 0 {
 		return 0
 	}
 	start := int(buffers[0].Addr % uintptr(os.Getpagesize()))
 	for addr, part := range pages(buffers) {
-		if start+n >= size || ctx.Err() != nil || r.touch(addr, false) != nil {
+		if start+n >= size || r.interrupted() || r.touch(addr, false) != nil {
 			break
 		}
 		r.counts.faultsOutside.Add(1)
 		n += part
 	}
 	return n
+}
+
+func (r *run) interrupted() bool {
+	select {
+	case <-r.call.Interrupt:
+		return true
+	default:
+		return false
+	}
 }
 
 // glance is how long a look at the page map may take with the glock held. It needs the lock of the caller's address space, for which another
