@@ -43,9 +43,16 @@ func address(dev string) *net.UnixAddr {
 	return &net.UnixAddr{Net: "unix", Name: "@faultline/targetfs/" + dev}
 }
 
+// handover is how long the server of a mount that is gone may go on to answer when its device number is used again.
+const handover = 2 * time.Second
+
 // Listen begins to answer the clients of the mount with device number dev ("0:52"): those of root and of the server's own user.
 func Listen(dev string, commands Commands) (*Listener, error) {
 	socket, err := net.ListenUnix("unix", address(dev))
+	for end := time.Now().Add(handover); errors.Is(err, unix.EADDRINUSE) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		socket, err = net.ListenUnix("unix", address(dev))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("control the mount %s: %w", dev, err)
 	}

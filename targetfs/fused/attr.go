@@ -31,7 +31,7 @@ func (n *node) entryTime() uint64 {
 }
 
 func (n *node) attrTime() uint64 {
-	if n.shared() || n.s.userCopy() != nil {
+	if n.shared() || !n.s.options.fast() {
 		return 0
 	}
 	return forever
@@ -52,9 +52,9 @@ func (n *node) attributes(di *disk.Dinode, out *fuse.Attr) {
 }
 
 // GetAttr answers stat(2), and begins a read(2) under a user-copy policy.
-func (n *node) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+func (n *node) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	ino := n.addr(in.NodeId)
-	n.prologue(&in.InHeader, ino, GetAttr)
+	n.prologue(&in.InHeader, cancel, ino, true)
 	l := n.begin(&in.InHeader, "getattr", ino)
 	defer l.end()
 	if err := l.file(&in.InHeader, ino); err != nil {

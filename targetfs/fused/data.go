@@ -10,6 +10,7 @@ import (
 
 	"faultline/targetfs/disk"
 	"faultline/targetfs/image"
+	"faultline/targetfs/usercopy"
 )
 
 // Open opens a file. Its pages stay cached: nobody else changes them, or glocks see to it.
@@ -52,7 +53,10 @@ func (n *node) opened(ino uint64, flags uint32, out *fuse.OpenOut) {
 		n.openedShared(ino, flags, out)
 		return
 	}
-	out.OpenFlags |= fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH
+	out.OpenFlags |= fuse.FOPEN_NOFLUSH
+	if n.s.copier.Policy() == usercopy.Kernel {
+		out.OpenFlags |= fuse.FOPEN_KEEP_CACHE
+	} // else pages are to be missing, so that faults ask for their glocks
 }
 
 // Flush has nothing to do: there is no state of an open file, and locks are the kernel's where there is one node.
@@ -93,17 +97,13 @@ func (n *node) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadRe
 
 // lockRead takes the glock of a READ. A fault in a file that is open with O_DIRECT looks like a direct read.
 func (n *node) lockRead(in *fuse.ReadIn, ino uint64) (done func(), err error) {
-	if done, err, handled := n.faultOf(&in.InHeader, ino); handled {
+	if done, ok, err := n.lockFault(&in.InHeader, ino); ok {
 		return done, err
 	}
 	if n.shared() {
 		return n.lockReadShared(in, ino)
 	}
-	op := "read"
-	if in.Flags&unix.O_DIRECT != 0 {
-		op = "direct read"
-	}
-	l := n.begin(&in.InHeader, op, ino)
+	l := n.begin(&in.InHeader, readOp(in.Flags&unix.O_DIRECT != 0), ino)
 	return l.end, l.file(&in.InHeader, ino)
 }
 
@@ -116,7 +116,7 @@ func (n *node) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, 
 	}
 	off := int64(in.Offset)
 	if in.WriteFlags&fuse.WRITE_CACHE == 0 {
-		l := n.begin(&in.InHeader, writeOp(in, &di, n.s.image.BlockSize()), ino)
+		l := n.begin(&in.InHeader, writeOp(in.Flags&unix.O_DIRECT != 0, off, int64(in.Size), &di, n.s.image.BlockSize()), ino)
 		defer l.end()
 		if err := n.lockWrite(l, in, &di); err != nil {
 			return 0, n.s.status("write", ino, err)
@@ -151,8 +151,8 @@ func (n *node) lockWrite(l *locks, in *fuse.WriteIn, di *disk.Dinode) (err error
 }
 
 // writeOp is what gfs2 makes of a write: a direct one that allocates is a buffered one.
-func writeOp(in *fuse.WriteIn, di *disk.Dinode, bs disk.BlockSize) string {
-	if in.Flags&unix.O_DIRECT == 0 || di.Height == 0 || mayAllocate(di, int64(in.Offset), int64(in.Size), bs) {
+func writeOp(direct bool, off, n int64, di *disk.Dinode, bs disk.BlockSize) string {
+	if !direct || di.Height == 0 || mayAllocate(di, off, n, bs) {
 		return "write"
 	}
 	return "direct write"

@@ -72,6 +72,7 @@ const closeTime = 10 * time.Second
 func (s *Server) finish() error {
 	s.close.Do(func() {
 		defer s.cancel()
+		s.hangUp()
 		for _, n := range s.nodes {
 			n.evictAll()
 		}

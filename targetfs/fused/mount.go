@@ -30,7 +30,7 @@ func Mount(opts Options) (*Server, error) {
 		s.log = log.Default()
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.SetUserCopy(opts.UserCopy)
+	s.newCopier()
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -99,6 +99,7 @@ func (s *Server) mountAll() error {
 		}
 		n.readAhead()
 	}
+	s.listen()
 	return nil
 }
 

@@ -3,12 +3,12 @@ package fused
 import (
 	"fmt"
 	"log"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"faultline/targetfs/image"
+	"faultline/targetfs/usercopy"
 )
 
 // Options say what is mounted, where and how. Image and one directory for each node must be set; the rest may be zero.
@@ -24,19 +24,15 @@ type Options struct {
 	Nodes      int             // nodes=N: mounts of the image, 1 when 0
 	Quota      image.QuotaMode // quota=off, account, on
 
-	// Copy is the name of the user-copy policy, copy=POLICY; empty means kernel. With kernel the kernel caches attributes and
-	// does not say when a read or a write begins, and so the policy can't be changed afterwards, unless Switchable is set.
-	Copy       string
+	// Copy is the user-copy policy to begin with, copy=POLICY. With kernel the kernel caches attributes and does not say when a
+	// read or a write begins, and so the policy can't be changed afterwards, unless Switchable is set.
+	Copy       usercopy.Policy
 	Switchable bool // switchable
 
-	UserCopy   UserCopy      // the policy to begin with; nil does what the kernel does
 	CheckOrder bool          // fail operations that break the lock order; for tests
 	Commit     time.Duration // flush this long after a change, 5 s when 0
 	Log        *log.Logger   // where errors of the image go, one line each; log.Default when nil
 }
-
-// Policies are the names that copy= takes.
-var Policies = []string{"kernel", "faulting", "recursive", "nofault"}
 
 // ParseOptions reads the text after -o: options with commas between them. An option that isn't known, or whose value can't be used, is
 // an error that names it. Image and Dirs are for the caller to set.
@@ -76,10 +72,7 @@ func (o *Options) set(name, value string, hasValue bool) (err error) {
 	case "nodes":
 		o.Nodes, err = number(value, 1)
 	case "copy":
-		if !slices.Contains(Policies, value) {
-			return fmt.Errorf("want one of %s", strings.Join(Policies, ", "))
-		}
-		o.Copy = value
+		o.Copy, err = usercopy.Parse(value)
 	case "quota":
 		modes := map[string]image.QuotaMode{"off": image.QuotaOff, "account": image.QuotaAccount, "on": image.QuotaOn}
 		mode, ok := modes[value]
@@ -106,5 +99,5 @@ func (o *Options) nodes() int { return max(o.Nodes, 1) }
 
 // fast tells whether the kernel may cache attributes and need not say when a system call begins.
 func (o *Options) fast() bool {
-	return !o.Switchable && o.UserCopy == nil && (o.Copy == "" || o.Copy == "kernel")
+	return !o.Switchable && o.Copy == usercopy.Kernel
 }

@@ -8,14 +8,15 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"faultline/targetfs/control"
 	"faultline/targetfs/disk"
 	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
+	"faultline/targetfs/usercopy"
 )
 
 // Server is a mounted image. Its methods may be called from several goroutines.
@@ -29,7 +30,9 @@ type Server struct {
 	comms   comms
 	names   names
 	locks   fileLocks
-	copies  atomic.Pointer[UserCopy]
+	copier  *usercopy.Copier
+	// controls are asked about the mounts, one for each.
+	controls []*control.Listener
 
 	ctx     context.Context // ends when nothing can be answered any more: what waits for a glock gives up
 	cancel  context.CancelFunc

@@ -1,95 +1,92 @@
 package fused
 
 import (
+	"errors"
+	"syscall"
+
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"faultline/targetfs/glock"
+	"faultline/targetfs/usercopy"
 )
 
-// Moment is which request may be the beginning of a system call that has a user buffer.
-type Moment uint8
-
-// Moments.
-const (
-	GetAttr       Moment = iota // before read(2), and any stat(2)
-	GetCapability               // GETXATTR of security.capability: before write(2)
-)
-
-// UserCopy is a user-copy policy: what the server does with the buffer of a system call at its beginning, before the kernel touches it.
-// Its methods are called from several goroutines.
-type UserCopy interface {
-	// Prologue is called before the request is answered. The calling thread of the request, Call.Header.Pid, waits for it.
-	Prologue(c Call, m Moment)
-	// Fault is called for a READ before it takes its glock: it may be the fault of a page that Prologue touches, whose reader is then
-	// a thread of the server itself. It returns false to let the READ take its glock as always; else done is called when it is
-	// answered, unless there is an error.
-	Fault(c Call) (done func(), err error, handled bool)
-}
-
-// Call is a request as a policy sees it.
-type Call struct {
-	Server *Server
-	Glocks *glock.Node
-	Header *fuse.InHeader // not to be kept
-	Inode  uint64
-}
-
-// Take takes the inode's glock as gfs2's operation of that name does: "read", "write", "direct read", "direct write", "page fault".
-// Owner is who takes it; with untrapped it waits for itself where the recursion trap would end it.
-func (c Call) Take(op string, owner glock.Owner, untrapped bool) (*glock.Holder, error) {
-	r := c.Request(op, owner)
-	r.Untrapped = untrapped
-	return c.Glocks.Lock(c.Server.ctx, r)
-}
-
-// Request is the request that Take makes, for other uses of it.
-func (c Call) Request(op string, owner glock.Owner) glock.Request {
-	l := locks{op: operations[op], owner: owner}
-	return l.request(glock.File, c.Inode)
-}
-
-// Owner is the task that made the request, which does what op says.
-func (c Call) Owner(op string) glock.Owner {
-	pid := int(c.Header.Pid)
-	return glock.Owner{PID: pid, Comm: c.Server.comms.of(pid), Op: op + " of " + c.Server.title(c.Inode)}
-}
-
-// SetUserCopy changes the policy; nil is kernel. On a mount that was made for speed it returns ErrFixed.
-func (s *Server) SetUserCopy(policy UserCopy) error {
-	if policy == nil {
-		s.copies.Store(nil)
-		return nil
+// newCopier applies the user-copy policy of the options. Where we may not look at callers, it says so and uses kernel.
+func (s *Server) newCopier() {
+	if s.options.Copy != usercopy.Kernel {
+		if err := usercopy.Allowed(); err != nil {
+			s.log.Printf("copy=%v is not possible, and so copy=kernel is used: %v", s.options.Copy, err)
+			s.options.Copy = usercopy.Kernel
+		}
 	}
-	if s.options.fast() {
+	s.copier = usercopy.New(s.options.Copy, func(err error) {
+		s.log.Printf("copy=%v is not possible for all callers; with some it is copy=kernel: %v", s.copier.Policy(), err)
+	})
+}
+
+// Copier is the user-copy policy in force, with its counters.
+func (s *Server) Copier() *usercopy.Copier { return s.copier }
+
+// SetPolicy changes the policy. On a mount that was made for speed it returns ErrFixed.
+func (s *Server) SetPolicy(p usercopy.Policy) error {
+	if s.options.fast() && p != usercopy.Kernel {
 		return ErrFixed
 	}
-	s.copies.Store(&policy)
+	if err := usercopy.Allowed(); err != nil && p != usercopy.Kernel {
+		return err
+	}
+	s.copier.SetPolicy(p)
 	return nil
 }
 
-// userCopy is the policy in force, nil for kernel.
-func (s *Server) userCopy() UserCopy {
-	if p := s.copies.Load(); p != nil {
-		return *p
-	}
-	return nil
+// prologue gives the policy its chance at the first request of a read(2) or a write(2). The caller waits for the answer; cancel is closed
+// when a signal came for it. What the policy can't do, because the server ends, the request can't either.
+func (n *node) prologue(h *fuse.InHeader, cancel <-chan struct{}, ino uint64, read bool) {
+	_ = n.s.copier.Start(n.s.ctx, int(h.Pid), read, func(c *usercopy.Call) (*glock.Node, glock.Request) {
+		c.Interrupt = cancel
+		l := locks{op: operations[n.copyOp(c, ino)], owner: c.Owner(n.s.title(ino))}
+		return n.glocks, l.request(glock.File, ino)
+	})
 }
 
-// prologue gives the policy its chance at the beginning of a system call.
-func (n *node) prologue(h *fuse.InHeader, ino uint64, m Moment) {
-	if policy := n.s.userCopy(); policy != nil {
-		policy.Prologue(n.call(h, ino), m)
+// copyOp is what gfs2 makes of the call. A read touches no more of its buffer than there is to read.
+func (n *node) copyOp(c *usercopy.Call, ino uint64) string {
+	di, err := n.s.stat(ino)
+	switch {
+	case err != nil: // the call finds it too
+		c.Clip(0)
+		return "read"
+	case c.Read:
+		c.Clip(int64(di.Size) - c.Offset)
+		return readOp(c.Direct)
 	}
+	off := c.Offset
+	if c.Append {
+		off = int64(di.Size)
+	}
+	return writeOp(c.Direct, off, c.Bytes(), &di, n.s.image.BlockSize())
 }
 
-// faultOf gives the policy its chance at a READ.
-func (n *node) faultOf(h *fuse.InHeader, ino uint64) (done func(), err error, handled bool) {
-	if policy := n.s.userCopy(); policy != nil {
-		return policy.Fault(n.call(h, ino))
+func readOp(direct bool) string {
+	if direct {
+		return "direct read"
 	}
-	return nil, nil, false
+	return "read"
 }
 
-func (n *node) call(h *fuse.InHeader, ino uint64) Call {
-	return Call{Server: n.s, Glocks: n.glocks, Header: h, Inode: ino}
+// lockFault takes the glock of a READ that is the fault of a page which the policy touches with a glock held; ok is false for any other. A
+// fault that fails is the policy's own, and none of the image's: EDEADLK gets no line in the log.
+func (n *node) lockFault(h *fuse.InHeader, ino uint64) (done func(), ok bool, err error) {
+	f := n.s.copier.Fault(int(h.Pid))
+	if f == nil || n.shared() && !n.glocks.LockedBy(f.Owner(), glock.InodeName(ino)) {
+		return nil, false, nil
+	}
+	l := locks{op: operations["page fault"]}
+	holder, err := f.Lock(n.s.ctx, n.glocks, l.request(glock.File, ino))
+	if _, weak := errors.AsType[*glock.WeakError](err); weak {
+		return nil, true, syscall.EDEADLK
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	return holder.Unlock, true, nil
 }

@@ -35,11 +35,11 @@ func xattrOf(name string) (image.Xattr, error) {
 func xattrName(x image.Xattr) string { return x.Type.String() + "." + x.Name }
 
 // GetXAttr reads an attribute. One that isn't there must be ENODATA: after ENOSYS the kernel would not ask again.
-func (n *node) GetXAttr(_ <-chan struct{}, h *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
+func (n *node) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
 	ino := n.addr(h.NodeId)
 	x, err := xattrOf(name)
 	if x == capability {
-		n.prologue(h, ino, GetCapability)
+		n.prologue(h, cancel, ino, false)
 	}
 	l := n.begin(h, "getxattr", ino)
 	defer l.end()
