@@ -106,18 +106,21 @@ func (n *node) setAttr(ino uint64, in *fuse.SetAttrIn) error {
 		}
 	}
 	c := changes(in)
-	if c == (image.Changes{}) {
+	_, sized := in.GetSize()
+	if c == (image.Changes{}) && sized {
 		return nil
 	}
+	// A request for nothing is chown(2) to the same owner, which takes the set-ID bits all the same.
+	owned := c.UID != nil || c.GID != nil || c == (image.Changes{})
 	return n.s.image.Update(func(tx *image.Tx) error {
 		di, err := tx.Stat(ino)
 		if err != nil {
 			return err
 		}
-		if di.Flags&(disk.FlagImmutable|disk.FlagAppendOnly) != 0 && (c.Mode != nil || c.UID != nil || c.GID != nil) {
+		if di.Flags&(disk.FlagImmutable|disk.FlagAppendOnly) != 0 && (c.Mode != nil || owned) {
 			return syscall.EPERM
 		}
-		if c.UID != nil || c.GID != nil {
+		if owned {
 			if err := killOwner(tx, &di, &c); err != nil {
 				return err
 			}
@@ -227,6 +230,9 @@ func (n *node) relatime(di *disk.Dinode) {
 
 // StatFs counts blocks as gfs2 does: an inode takes a block, so that free blocks are free inodes.
 func (n *node) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	if n.orphans.pending() {
+		n.reap()
+	}
 	return n.s.status("statfs", n.addr(in.NodeId), n.s.view(func(tx *image.Tx) error {
 		all, err := tx.Statfs()
 		if err != nil {

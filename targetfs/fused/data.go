@@ -128,7 +128,11 @@ func (n *node) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, 
 			return 0, n.s.status("write", ino, err)
 		}
 	}
-	done, err := n.s.image.WriteAt(ino, data, off)
+	done := 0
+	err = n.withSpace(func() (err error) {
+		done, err = n.s.image.WriteAt(ino, data, off)
+		return err
+	})
 	if done > 0 {
 		return uint32(done), fuse.OK
 	}
@@ -195,7 +199,7 @@ func (n *node) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 		err = n.killPrivileges(&di, false)
 	}
 	if err == nil {
-		err = n.s.fallocate(&di, int64(in.Offset), int64(in.Length), in.Mode)
+		err = n.withSpace(func() error { return n.s.fallocate(&di, int64(in.Offset), int64(in.Length), in.Mode) })
 	}
 	return n.s.status("fallocate", ino, err)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,8 +67,9 @@ func (l *locks) request(role glock.Role, number uint64) glock.Request {
 	return r
 }
 
+// takeOf is what the operation takes of the object with that role; of several, the one that is kept to the end.
 func (l *locks) takeOf(role glock.Role) glock.Take {
-	for _, t := range l.op.Takes {
+	for _, t := range slices.Backward(l.op.Takes) {
 		if t.Of == role {
 			return t
 		}

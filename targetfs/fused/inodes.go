@@ -1,9 +1,7 @@
 package fused
 
 import (
-	"errors"
 	"sync"
-	"time"
 
 	"faultline/targetfs/disk"
 	"faultline/targetfs/glock"
@@ -68,7 +66,7 @@ func (n *node) know(l *locks, addr uint64) error {
 	return nil
 }
 
-// Forget drops lookups. Reclaiming an inode takes transactions, and so that goes on behind it.
+// Forget drops lookups.
 func (n *node) Forget(nodeid, lookups uint64) { n.forget(n.addr(nodeid), lookups) }
 
 func (n *node) forget(addr, lookups uint64) {
@@ -99,10 +97,7 @@ func (n *node) evict(addr uint64, i *inode) {
 		n.dropGlocks(addr)
 		return
 	}
-	n.s.deletes.Go(func() {
-		n.s.status("delete", addr, n.delete(addr))
-		n.dropGlocks(addr)
-	})
+	n.orphans.add(n, addr)
 }
 
 func (n *node) dropGlocks(addr uint64) {
@@ -119,48 +114,6 @@ func (n *node) evictAll() {
 	for addr, i := range all {
 		n.evict(addr, i)
 	}
-}
-
-// delete reclaims an inode that has no name, as evict_inode does in gfs2: under its glock, if it is still there, and if the iopen
-// glock says that no other node has it. That node deletes it when it lets go.
-func (n *node) delete(addr uint64) error {
-	if n.s.options.ReadOnly || n.s.image.Withdrawn() != nil {
-		return nil
-	}
-	l := &locks{n: n, op: operations["evict"], owner: glock.Owner{Comm: "delete_workqueue", Op: "eviction of " + n.s.title(addr) + " on " + n.name}}
-	defer l.end()
-	if err := l.take(glock.Child, addr); err != nil {
-		return err
-	}
-	orphan, err := n.s.unlinked(addr)
-	if err != nil || !orphan {
-		return err
-	}
-	if err := n.alone(l, addr); err != nil {
-		if errors.Is(err, glock.ErrTryFailed) {
-			return nil
-		}
-		return err
-	}
-	return n.s.image.Reclaim(addr)
-}
-
-// Another node that has an inode only in its cache gives way to the second try at the latest; one that uses it doesn't.
-const (
-	aloneTries = 20
-	alonePause = time.Millisecond
-)
-
-// alone takes the iopen glock for this node alone.
-func (n *node) alone(l *locks, addr uint64) (err error) {
-	for range aloneTries {
-		err = l.take(glock.OpenInode, addr)
-		if !errors.Is(err, glock.ErrTryFailed) {
-			return err
-		}
-		time.Sleep(alonePause)
-	}
-	return err
 }
 
 // unlinked tells whether the inode waits to be deleted.

@@ -75,8 +75,8 @@ func (s *Server) finish() error {
 		s.hangUp()
 		for _, n := range s.nodes {
 			n.evictAll()
+			n.reap()
 		}
-		s.deletes.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
 		for _, n := range s.nodes {

@@ -150,7 +150,7 @@ func (n *node) mountOptions() *fuse.MountOptions {
 		AllowOther: o.AllowOther, Options: []string{"default_permissions"}, DirectMount: true,
 		DirectMountFlags: syscall.MS_NOSUID | syscall.MS_NODEV,
 		MaxWrite:         1 << 20, MaxBackground: 64,
-		EnableAcl: true, EnableSymlinkCaching: !n.shared(), EnableLocks: n.shared(),
+		EnableAcl: true, DisableSplice: true, EnableSymlinkCaching: !n.shared(), EnableLocks: n.shared(),
 		// All changes come through the kernel, or through notifications. Without this a new mtime drops the pages. But only with it does
 		// each read begin with GETATTR (fs/fuse/file.c, fuse_cache_read_iter), which the user-copy policies need.
 		ExplicitDataCacheControl: fast || n.shared(),

@@ -106,7 +106,10 @@ func (n *node) make(h *fuse.InHeader, op, name string, spec image.NewInode, umas
 	err := l.take(glock.Dir, dir)
 	var child uint64
 	if err == nil {
-		child, err = n.s.create(dir, name, spec, umask)
+		err = n.withSpace(func() (err error) {
+			child, err = n.s.create(dir, name, spec, umask)
+			return err
+		})
 	}
 	if err == nil {
 		n.s.names.set(child, name)

@@ -34,24 +34,24 @@ type Server struct {
 	// controls are asked about the mounts, one for each.
 	controls []*control.Listener
 
-	ctx     context.Context // ends when nothing can be answered any more: what waits for a glock gives up
-	cancel  context.CancelFunc
-	ended   chan struct{} // closed when all mounts are gone
-	deletes sync.WaitGroup
-	close   sync.Once
-	closed  error
+	ctx    context.Context // ends when nothing can be answered any more: what waits for a glock gives up
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when all mounts are gone
+	close  sync.Once
+	closed error
 }
 
 // node is one mount of the image: a machine of the cluster, with glocks of its own.
 type node struct {
 	fuse.RawFileSystem
-	s      *Server
-	name   string
-	dir    string
-	glocks *glock.Node
-	fuse   *fuse.Server
-	inodes inodes
-	faults faults
+	s       *Server
+	name    string
+	dir     string
+	glocks  *glock.Node
+	fuse    *fuse.Server
+	inodes  inodes
+	faults  faults
+	orphans orphans
 }
 
 // Image is what the server serves.

@@ -7,13 +7,22 @@ import (
 	"faultline/targetfs/disk"
 )
 
-// Reclaim deletes the inode ino, which has no link left and which nobody uses any more: its blocks, its attributes and
-// last its dinode. A large inode takes several transactions; after a crash in between, Open goes on with the rest.
-func (im *Image) Reclaim(ino uint64) error {
-	for more := true; more; {
-		err := im.Update(func(tx *Tx) (err error) {
-			more, err = tx.reclaim(ino)
-			return err
+// Reclaim deletes inodes which have no link left and which nobody uses any more: their blocks, their attributes and last their
+// dinodes. Large ones take several transactions, and of small ones many go into one; after a crash in between, Open goes on with the
+// rest.
+func (im *Image) Reclaim(inos ...uint64) error {
+	for len(inos) > 0 {
+		ino := inos[0]
+		err := im.Update(func(tx *Tx) error {
+			for len(inos) > 0 && !tx.large() {
+				ino = inos[0]
+				more, err := tx.reclaim(ino)
+				if err != nil || more {
+					return err
+				}
+				inos = inos[1:]
+			}
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("delete inode %d: %w", ino, err)
