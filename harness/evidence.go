@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"faultline/generators/prog"
+	"faultline/harness/machine"
 	"faultline/harness/worker"
 )
 
@@ -82,7 +83,7 @@ func maker(p *prog.Prog, user *prog.Step, name string) *prog.Step {
 }
 
 // history is what the worker did, step by step, with times from the first event on.
-func history(j *job, proc *worker.Proc) Section {
+func history(j *job, proc machine.Worker) Section {
 	var b strings.Builder
 	events := proc.Events(j.seq)
 	for _, e := range events {

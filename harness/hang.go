@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"faultline/harness/machine"
 	"faultline/harness/target"
 	"faultline/harness/watch"
 	"faultline/harness/worker"
@@ -47,7 +48,7 @@ func (r *Runner) look(ctx context.Context) error {
 	samples := map[int]watch.Sample{}
 	for _, l := range overdue {
 		if _, taken := samples[l.PID]; !taken {
-			samples[l.PID] = watch.Sampler{PID: l.PID, Servers: r.target.Servers(), Disks: r.disks()}.Sample()
+			samples[l.PID] = r.on.Sample(r.subject(l.PID))
 		}
 		key := watched{l.TID, l.Seq, l.Step}
 		judge := r.watchers[key]
@@ -105,13 +106,10 @@ func (r *Runner) confirm() time.Duration {
 	return 0
 }
 
-// disks is how the watcher learns whether the world below the target still moves; nil stands for all block devices. A target without a device
-// waits for none: its server, if it has one, is watched instead.
-func (r *Runner) disks() func() (map[string]watch.Disk, error) {
-	if strings.HasPrefix(r.target.Mount().Device, "/dev/") {
-		return nil
-	}
-	return func() (map[string]watch.Disk, error) { return map[string]watch.Disk{}, nil }
+// subject is what the watcher looks at: the process, and the world below the target. A target without a device waits for none: its server, if it
+// has one, is watched instead.
+func (r *Runner) subject(pid int) machine.Subject {
+	return machine.Subject{PID: pid, Servers: r.target.Servers(), NoDisks: !strings.HasPrefix(r.target.Mount().Device, "/dev/")}
 }
 
 func (r *Runner) job(seq uint64) *job {
@@ -149,11 +147,9 @@ func (r *Runner) overdue(ctx context.Context, l worker.Live, m watch.Motion, all
 
 // giveUp ends a program and the worker that is stuck in it.
 func (r *Runner) giveUp(ctx context.Context, j *job, o Outcome, stuck []worker.Live) error {
-	o.Evidence = append(o.Evidence, r.processes(stuck), history(j, r.proc))
+	o.Evidence = append(append(o.Evidence, r.processes(stuck)...), history(j, r.proc))
 	r.last = j.p.Name
-	who := r.suspects()
-	err := r.clearAway(ctx)
-	r.askKernel(&o, who)
+	err := r.clearAway(ctx, &o)
 	r.flight = slices.DeleteFunc(r.flight, func(k *job) bool { return k == j })
 	r.queue = append(r.flight, r.queue...)
 	r.flight = nil
@@ -162,8 +158,8 @@ func (r *Runner) giveUp(ctx context.Context, j *job, o Outcome, stuck []worker.L
 }
 
 // clearAway kills a worker that hangs, aborts the target, and gets a fresh one. FUSE requests, for one, are waited for without regard to
-// SIGKILL once the server has them.
-func (r *Runner) clearAway(ctx context.Context) error {
+// SIGKILL once the server has them. What the kernel says of that belongs to the program that hung.
+func (r *Runner) clearAway(ctx context.Context, o *Outcome) error {
 	proc := r.proc
 	r.proc = nil
 	clear(r.watchers)
@@ -176,6 +172,7 @@ func (r *Runner) clearAway(ctx context.Context) error {
 	if !kill(proc) {
 		r.Leaked++
 	}
+	r.askKernel(o, proc)
 	if err := r.replace(ctx); err != nil {
 		return errors.Join(err, aborted)
 	}
@@ -186,7 +183,7 @@ func (r *Runner) clearAway(ctx context.Context) error {
 const killWait = 2 * time.Second
 
 // kill ends a worker and reports whether it went.
-func kill(proc *worker.Proc) bool {
+func kill(proc machine.Worker) bool {
 	proc.Kill()
 	select {
 	case <-proc.Exited():
@@ -196,20 +193,17 @@ func kill(proc *worker.Proc) bool {
 	}
 }
 
-// processes is what /proc says of the processes that have a step overdue.
-func (r *Runner) processes(all []worker.Live) Section {
-	var b strings.Builder
-	seen := map[int]bool{}
+// processes is what the machine says of the processes that have a step overdue.
+func (r *Runner) processes(all []worker.Live) []Section {
+	var pids []int
 	for _, l := range all {
-		if !seen[l.PID] {
-			seen[l.PID] = true
-			fmt.Fprintf(&b, "%v\n", watch.Collect(l.PID))
-		}
+		pids = append(pids, l.PID)
 	}
-	for _, pid := range r.target.Servers() {
-		fmt.Fprintf(&b, "server of the target: %v\n", watch.Collect(pid))
+	var sections []Section
+	for _, text := range r.on.Evidence(pids, r.target.Servers()) {
+		sections = append(sections, Section(text))
 	}
-	return Section{"processes.txt", b.String()}
+	return sections
 }
 
 func actorName(actor string) string {

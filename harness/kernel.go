@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"faultline/harness/machine"
 	"faultline/harness/target"
 	"faultline/harness/watch"
 	"faultline/results"
@@ -15,11 +16,6 @@ import (
 type suspects struct {
 	facts target.Facts
 	pids  []int
-}
-
-// suspects are those of the program that runs.
-func (r *Runner) suspects() suspects {
-	return suspects{r.target.Mount(), r.proc.PIDs()}
 }
 
 // device is the pattern of the block device's name, which is in nothing if there is none.
@@ -41,14 +37,14 @@ func (s suspects) task() *regexp.Regexp {
 	return regexp.MustCompile(strings.Join(names, "|"))
 }
 
-// askKernel looks at the kernel log since the last program. A complaint about what we run is the fault of the program that just ran.
-func (r *Runner) askKernel(o *Outcome, who suspects) {
+// askKernel looks at the kernel log since the last program. A complaint about what we run is the fault of the program that just ran, in proc.
+func (r *Runner) askKernel(o *Outcome, proc machine.Worker) {
 	lines, _ := r.log.Since(r.mark)
 	if len(lines) == 0 {
 		return
 	}
 	r.mark = watch.Mark(lines[len(lines)-1].Seq)
-	blame(o, lines, who)
+	blame(o, lines, suspects{r.target.Mount(), proc.PIDs()})
 }
 
 // blame judges by what the kernel has printed while a program ran.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"faultline/generators/prog"
+	"faultline/harness/machine"
 	"faultline/harness/target"
 	"faultline/harness/watch"
 	"faultline/harness/worker"
@@ -19,10 +20,11 @@ type Runner struct {
 	open   Opener
 	opts   Options
 	target target.Target
-	log    *watch.KernelLog
+	on     machine.Machine // where the target is
+	log    machine.Log
 	mark   watch.Mark
 
-	proc *worker.Proc
+	proc machine.Worker
 	sent int // programs given to this worker
 	seq  uint64
 	// flight are the jobs the worker has in hand, in order; queue are those that come next.
@@ -52,8 +54,24 @@ func NewRunner(ctx context.Context, open Opener, opts Options) (*Runner, error) 
 	if err != nil {
 		return nil, err
 	}
-	log := watch.OpenKernelLog()
-	return &Runner{open: open, opts: opts.filled(), target: t, log: log, mark: log.Mark(), watchers: map[watched]*watch.Judge{}}, nil
+	r := &Runner{open: open, opts: opts.filled(), watchers: map[watched]*watch.Judge{}}
+	return r, r.use(t)
+}
+
+// use makes t the target. The kernel log of its machine is read from now on.
+func (r *Runner) use(t target.Target) error {
+	r.target = t
+	if r.on == t.Machine() {
+		return nil
+	}
+	var err error
+	if r.log != nil {
+		err = r.log.Close()
+	}
+	r.on = t.Machine()
+	r.log = r.on.OpenLog()
+	r.mark = r.log.Mark()
+	return err
 }
 
 // Target is the target in use.
@@ -193,7 +211,7 @@ func (r *Runner) fits(j *job) bool {
 }
 
 func (r *Runner) hire() error {
-	proc, err := worker.Start(worker.Config{Dir: r.target.Dir(), Other: r.target.Other()})
+	proc, err := r.on.StartWorker(worker.Config{Dir: r.target.Dir(), Other: r.target.Other()})
 	if err != nil {
 		return fmt.Errorf("start a worker: %w", err)
 	}
@@ -212,7 +230,7 @@ func (r *Runner) finish(ctx context.Context, report worker.Report) error {
 	r.last = j.p.Name
 	clear(r.watchers)
 	o := r.judge(j, report)
-	r.askKernel(&o, r.suspects())
+	r.askKernel(&o, r.proc)
 	var err error
 	if o.Verdict != results.Pass {
 		err = r.askTarget(ctx, &o)
@@ -279,7 +297,7 @@ func (r *Runner) died(ctx context.Context) error {
 	r.flight, r.queue = nil, append(r.flight[1:], r.queue...)
 	r.last = j.p.Name
 	o := r.crashed(j, proc)
-	r.askKernel(&o, suspects{r.target.Mount(), proc.PIDs()})
+	r.askKernel(&o, proc)
 	err := r.askTarget(ctx, &o)
 	r.settle(j, o)
 	return err
@@ -305,8 +323,7 @@ func (r *Runner) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.target = t
-	return nil
+	return r.use(t)
 }
 
 // Close ends the worker and the target. The error says what could not be put back; damage found by the file system's own checker comes

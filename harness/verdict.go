@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"faultline/generators/prog"
+	"faultline/harness/machine"
 	"faultline/harness/target"
 	"faultline/harness/watch"
 	"faultline/harness/worker"
@@ -71,7 +72,7 @@ func who(s *prog.Step) string {
 
 // crashed is a worker that died. A signal of the processor is the file system's doing: workers touch nothing else that faults. SIGKILL is
 // not, unless the kernel says more (askKernel): people and the OOM killer send it.
-func (r *Runner) crashed(j *job, proc *worker.Proc) Outcome {
+func (r *Runner) crashed(j *job, proc machine.Worker) Outcome {
 	o := r.outcome(j)
 	exit, known := proc.Exit()
 	stderr := proc.Stderr()
@@ -115,7 +116,7 @@ func runtimeSignal(stderr string) syscall.Signal {
 }
 
 // earlier says that a step was wrong before the program hung or died; "" if none was.
-func earlier(j *job, proc *worker.Proc) string {
+func earlier(j *job, proc machine.Worker) string {
 	f := proc.FailureSoFar()
 	if f == nil {
 		return ""
@@ -124,7 +125,7 @@ func earlier(j *job, proc *worker.Proc) string {
 }
 
 // lastStep says what a dead worker was doing.
-func lastStep(j *job, proc *worker.Proc) (step int, text string) {
+func lastStep(j *job, proc machine.Worker) (step int, text string) {
 	for _, l := range proc.Live() {
 		if l.Seq == j.seq {
 			return l.Step, fmt.Sprintf("in %s of %s", stepText(j.p, l.Step), actorName(l.Actor))

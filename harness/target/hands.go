@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
 
+	"faultline/harness/machine"
 	"faultline/harness/self"
 )
 
@@ -104,8 +103,9 @@ func serve(o order) report {
 	return report{Result: raw}
 }
 
-// hands is the owner's end. The child starts with the first order and serves one order at a time.
+// hands is the owner's end. The child starts with the first order, on the machine of the target, and serves one order at a time.
 type hands struct {
+	on       machine.Machine
 	patience time.Duration
 
 	mu    sync.Mutex
@@ -113,11 +113,8 @@ type hands struct {
 }
 
 type handsChild struct {
-	cmd     *exec.Cmd
-	stdin   io.WriteCloser
-	stderr  output
-	answers chan report   // holds one, so that a late answer blocks nobody; closed when the child closes its output
-	gone    chan struct{} // closed when the child was waited for
+	machine.Process
+	answers chan report // holds one, so that a late answer blocks nobody; closed when the child closes its output
 }
 
 // ask has the child do op and decodes its result. The error is a *Hung if there was no answer in time, a *remoteError if the
@@ -151,7 +148,7 @@ func ask[R any](ctx context.Context, h *hands, what, op string, args any) (R, er
 
 func (h *hands) exchange(ctx context.Context, what string, o order) (report, error) {
 	child := h.child
-	if err := json.NewEncoder(child.stdin).Encode(o); err != nil {
+	if err := json.NewEncoder(child.Stdin()).Encode(o); err != nil {
 		h.lose()
 		return report{}, fmt.Errorf("%s: the process that touches the file system is gone: %w", what, err)
 	}
@@ -163,9 +160,9 @@ func (h *hands) exchange(ctx context.Context, what string, o order) (report, err
 		if ok {
 			return answer, nil
 		}
-		err = fmt.Errorf("%s: the process that touches the file system died: %s", what, lastLine(child.stderr.String()))
+		err = fmt.Errorf("%s: %w", what, h.died(child))
 	case <-patience.C:
-		err = &Hung{What: what, For: h.patience, PID: child.cmd.Process.Pid}
+		err = &Hung{What: what, For: h.patience, PID: child.PID()}
 	case <-ctx.Done():
 		// It has begun and mostly ends in no time: then what it has made is known, and can be put back.
 		if answer, ok := child.lateAnswer(); ok {
@@ -188,34 +185,29 @@ func (c *handsChild) lateAnswer() (report, bool) {
 	}
 }
 
+// died says how the child ended. A machine that is gone takes it along.
+func (h *hands) died(child *handsChild) error {
+	if death := h.on.Death(); death != nil {
+		return death
+	}
+	return fmt.Errorf("the process that touches the file system died: %s", lastLine(child.Stderr()))
+}
+
 func (h *hands) start() error {
 	if h.child != nil {
 		return nil
 	}
-	child := &handsChild{cmd: self.Command(handsRole), answers: make(chan report, 1), gone: make(chan struct{})}
-	child.cmd.Dir = "/" // never on the file system under test
-	child.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	child.cmd.Stderr = &child.stderr
-	child.cmd.WaitDelay = time.Second
-	stdin, err := child.cmd.StdinPipe()
+	p, err := h.on.Spawn(handsRole)
 	if err != nil {
 		return err
 	}
-	stdout, err := child.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := child.cmd.Start(); err != nil {
-		return fmt.Errorf("start our own binary as %s: %w", handsRole, err)
-	}
-	child.stdin = stdin
-	go child.listen(stdout)
-	h.child = child
+	h.child = &handsChild{Process: p, answers: make(chan report, 1)}
+	go h.child.listen()
 	return nil
 }
 
-func (c *handsChild) listen(stdout io.Reader) {
-	decoder := json.NewDecoder(stdout)
+func (c *handsChild) listen() {
+	decoder := json.NewDecoder(c.Stdout())
 	for {
 		var r report
 		if decoder.Decode(&r) != nil {
@@ -224,17 +216,15 @@ func (c *handsChild) listen(stdout io.Reader) {
 		c.answers <- r
 	}
 	close(c.answers)
-	c.cmd.Wait() // may never return: a child stuck in the kernel; then this goroutine stays with it
-	close(c.gone)
 }
 
 // lose kills a child that is of no use any more. It waits only for a moment: one that is stuck in the kernel is left.
 func (h *hands) lose() {
 	child := h.child
 	h.child = nil
-	child.stdin.Close()
-	child.cmd.Process.Kill()
-	waitFor(child.gone, grace)
+	child.Stdin().Close()
+	child.Kill()
+	waitFor(child.Exited(), grace)
 }
 
 // close ends the child in good order.
@@ -244,8 +234,8 @@ func (h *hands) close() {
 	if h.child == nil {
 		return
 	}
-	h.child.stdin.Close()
-	if waitFor(h.child.gone, grace) {
+	h.child.Stdin().Close()
+	if waitFor(h.child.Exited(), grace) {
 		h.child = nil
 		return
 	}

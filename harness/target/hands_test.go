@@ -12,12 +12,14 @@ import (
 
 	"github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
+
+	"faultline/harness/machine"
 )
 
 // newHands are closed at the end of the test, which then has no child left.
 func newHands(t *testing.T, patience time.Duration) *hands {
 	t.Helper()
-	h := &hands{patience: patience}
+	h := &hands{on: machine.Local{}, patience: patience}
 	t.Cleanup(func() {
 		h.close()
 		expectNothingLeft(t, t.TempDir())
@@ -51,8 +53,8 @@ func TestHandsThatDieAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ask[swept](t.Context(), h, "sweep", "sweep", dir)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(unix.Kill(h.child.cmd.Process.Pid, unix.SIGKILL)).To(gomega.Succeed())
-	g.Eventually(h.child.gone, 10*time.Second).Should(gomega.BeClosed())
+	g.Expect(unix.Kill(h.child.PID(), unix.SIGKILL)).To(gomega.Succeed())
+	g.Eventually(h.child.Exited(), 10*time.Second).Should(gomega.BeClosed())
 	_, err = ask[swept](t.Context(), h, "sweep "+dir, "sweep", dir)
 	g.Expect(err).To(gomega.MatchError(gomega.HavePrefix("sweep " + dir + ": the process that touches the file system ")))
 	_, err = ask[swept](t.Context(), h, "sweep", "sweep", dir)
@@ -148,17 +150,6 @@ func TestToolsThatFail(t *testing.T) {
 	g.Expect(err).To(gomega.MatchError("tool 7 ended with code 7: two"))
 	_, err = runTool(t.Context(), "no-such-tool")
 	g.Expect(err).To(gomega.MatchError(`exec: "no-such-tool": executable file not found in $PATH`))
-}
-
-func TestOutputKeepsTheEnd(t *testing.T) {
-	g := gomega.NewWithT(t)
-	var o output
-	for range 100 {
-		o.Write([]byte(strings.Repeat("x", 1000)))
-	}
-	o.Write([]byte("end"))
-	g.Expect(o.String()).To(gomega.HaveLen(outputLimit))
-	g.Expect(o.String()).To(gomega.HaveSuffix("xend"))
 }
 
 func TestFirstComplaint(t *testing.T) {

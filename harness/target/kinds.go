@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"faultline/harness/machine"
 )
 
 // Kind is a way to get a file system to test.
@@ -158,6 +160,6 @@ func newLocal(spec string, opts Options) (*local, error) {
 		return nil, err
 	}
 	b := &local{spec: spec, opts: opts, owner: self, lacks: map[string]string{}}
-	b.hands = &hands{patience: opts.Patience}
+	b.liveOn(machine.Local{})
 	return b, nil
 }

@@ -13,13 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
+	"faultline/harness/machine"
 )
 
-// local is a target on this machine. A kind builds it step by step, and each step leaves behind how it is undone.
+// local is a target on this machine, or on one that is ours. A kind builds it step by step, and each step leaves behind how it is undone.
 type local struct {
 	spec  string
 	opts  Options
 	owner owner
+	on    machine.Machine
 	hands *hands
 	undos []undo
 
@@ -48,6 +50,13 @@ func (b *local) FS() string    { return b.mount.Type }
 func (b *local) Dir() string   { return b.home.Path }
 func (b *local) Other() string { return b.other.Path }
 func (b *local) Mount() Facts  { return b.facts }
+
+func (b *local) Machine() machine.Machine { return b.on }
+
+// liveOn says where the file system is, before anything is asked of it.
+func (b *local) liveOn(m machine.Machine) {
+	b.on, b.hands = m, &hands{on: m, patience: b.opts.Patience}
+}
 
 func (b *local) Lacks(need string) string {
 	if !prog.KnownNeed(need) {
@@ -218,7 +227,7 @@ func (b *local) settle(ctx context.Context, args makeArgs, ours bool) error {
 	}
 	b.facts = Facts{
 		Point: m.Mount.Point, Root: m.Mount.Root, Device: m.Mount.Source, Number: m.Mount.Number, Type: m.Mount.Type,
-		Options: m.Mount.options(), BlockSize: m.Block, Kernel: kernelRelease(),
+		Options: m.Mount.options(), BlockSize: m.Block, Kernel: b.on.Facts().Kernel,
 	}
 	if m.Total > 0 && m.Free < room {
 		return &UsageError{b.spec, noRoom(m.Mount.Point, m.Free)}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"faultline/harness/machine"
 	"faultline/harness/self"
 	"faultline/harness/watch"
 )
@@ -20,7 +21,7 @@ import (
 type server struct {
 	cmd        *exec.Cmd
 	lease      io.Closer        // its standard input
-	said       output           // its standard error
+	said       machine.Tail     // its standard error
 	exited     chan struct{}    // closed when it was waited for
 	connection watch.Connection // kept since mount time; meaningless until then
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"faultline/harness/machine"
 )
 
 // Sweep removes what runs that died left in the folders of base: it unmounts below each folder of ours whose owner is dead, then
@@ -16,7 +18,7 @@ func Sweep(ctx context.Context, base ...string) ([]string, error) {
 	if len(base) == 0 {
 		base = []string{os.TempDir(), "/dev/shm"}
 	}
-	h := hands{patience: defaultPatience}
+	h := hands{on: machine.Local{}, patience: defaultPatience}
 	defer h.close()
 	var gone []string
 	var errs []error

@@ -3,6 +3,8 @@ package target
 import (
 	"context"
 	"time"
+
+	"faultline/harness/machine"
 )
 
 // Target is a file system to test. Its methods may be called from several goroutines, except Close.
@@ -12,6 +14,9 @@ type Target interface {
 
 	// FS is the type of the file system as mountinfo names it: "ext4", "fuse.planted".
 	FS() string
+
+	// Machine is where the file system is mounted, and where programs must run; all paths are its own.
+	Machine() machine.Machine
 
 	// Dir is a fresh folder of ours on the file system, where programs may make folders of their own.
 	Dir() string
@@ -55,7 +60,7 @@ type Facts struct {
 	Options   string // of the mount and of the superblock, with commas
 	BlockSize int    // bytes; f_bsize of statfs(2)
 	DIOAlign  int    // bytes; stx_dio_offset_align of statx(2), 0 if the kernel does not say (before 6.1, or the type does not)
-	Kernel    string // release of the running kernel
+	Kernel    string // release of the kernel that has mounted it
 }
 
 // Options say where a target may put things and how patient it is. The zero value is fine.

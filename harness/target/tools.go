@@ -8,9 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"faultline/harness/machine"
 )
 
 // grace is how long we wait for a process that was told to end.
@@ -44,7 +45,7 @@ func runTool(ctx context.Context, name string, args ...string) (string, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, toolPatience, fmt.Errorf("it took longer than %v", toolPatience))
 	defer cancel()
 	command := strings.Join(append([]string{name}, args...), " ")
-	var said output
+	var said machine.Tail
 	cmd := exec.Command(path, args...)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
@@ -109,29 +110,4 @@ func waitFor(closed <-chan struct{}, limit time.Duration) bool {
 	default:
 		return false
 	}
-}
-
-// outputLimit is how much of what a process says is kept; the end counts.
-const outputLimit = 64 << 10
-
-// output collects what a process says. It may be read while the process, left behind, still writes.
-type output struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text = append(o.text, p...)
-	if over := len(o.text) - outputLimit; over > 0 {
-		o.text = append(o.text[:0], o.text[over:]...)
-	}
-	return len(p), nil
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return string(o.text)
 }

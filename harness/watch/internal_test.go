@@ -267,3 +267,14 @@ func FuzzProcParsers(f *testing.F) {
 		Scan(ParseConsole(string(text)))
 	})
 }
+
+func TestLockDumpsOfAllMounts(t *testing.T) {
+	g := gomega.NewWithT(t)
+	dir := t.TempDir()
+	g.Expect(dumps(dir + "/*/glocks")).To(gomega.BeEmpty())
+	for _, name := range []string{"a", "b"} {
+		g.Expect(os.Mkdir(filepath.Join(dir, name), 0o700)).To(gomega.Succeed())
+		g.Expect(os.WriteFile(filepath.Join(dir, name, "glocks"), []byte("G: of "+name+"\n"), 0o600)).To(gomega.Succeed())
+	}
+	g.Expect(dumps(dir + "/*/glocks")).To(gomega.Equal(dir + "/a/glocks:\nG: of a\n\n" + dir + "/b/glocks:\nG: of b\n\n"))
+}

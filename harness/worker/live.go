@@ -161,3 +161,13 @@ func (e *event) public() Event {
 		Result: prog.Result{Value: e.value, Err: codeName(e.code)},
 	}
 }
+
+// Begun is the number of the program that the child has begun last, 0 if it has begun none.
+func (p *Proc) Begun() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.table == nil {
+		return 0
+	}
+	return p.table.slots[0].seq.Load()
+}

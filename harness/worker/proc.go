@@ -31,8 +31,8 @@ type Proc struct {
 	lifeline *os.File
 	stderr   excerpt
 	reports  chan Report
-	// gone is closed when nobody wants reports any more, exited when the child was reaped.
-	gone, exited chan struct{}
+	// gone is closed when nobody wants reports any more, exited when the child was reaped, said when its standard error has ended.
+	gone, exited, said chan struct{}
 	closing      sync.Once
 
 	mu     sync.Mutex
@@ -47,7 +47,7 @@ func Start(cfg Config) (*Proc, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	p := &Proc{reports: make(chan Report, 64), gone: make(chan struct{}), exited: make(chan struct{})}
+	p := &Proc{reports: make(chan Report, 64), gone: make(chan struct{}), exited: make(chan struct{}), said: make(chan struct{})}
 	if err := p.start(cfg); err != nil {
 		return nil, fmt.Errorf("start worker in %s: %w", cfg.Dir, err)
 	}
@@ -103,7 +103,10 @@ func (p *Proc) start(cfg Config) (err error) {
 		stderr.Close()
 		return err
 	}
-	go p.stderr.fill(stderr)
+	go func() {
+		p.stderr.fill(stderr)
+		close(p.said)
+	}()
 	go p.readReports()
 	go p.reap()
 	return nil
@@ -173,7 +176,7 @@ func (p *Proc) Exit() (Exit, bool) {
 	return p.exit, p.reaped
 }
 
-// Exited is closed when the child has ended and was reaped. A child that is stuck in the kernel may never end.
+// Exited is closed when the child has ended, was reaped, and Stderr is complete. A child that is stuck in the kernel may never end.
 func (p *Proc) Exited() <-chan struct{} { return p.exited }
 
 // Stderr is what the child and its actors wrote to their standard error, its first and last 4 KiB: a Go traceback after a crash.
@@ -197,6 +200,10 @@ func (p *Proc) reap() {
 	}
 	p.reaped = true
 	p.mu.Unlock()
+	select { // its last words are part of how it ended
+	case <-p.said:
+	case <-time.After(patience): // somebody else has its standard error
+	}
 	close(p.exited)
 }
 
