@@ -33,7 +33,7 @@ type Proc struct {
 	reports  chan Report
 	// gone is closed when nobody wants reports any more, exited when the child was reaped, said when its standard error has ended.
 	gone, exited, said chan struct{}
-	closing      sync.Once
+	closing            sync.Once
 
 	mu     sync.Mutex
 	table  *table // nil after Close
