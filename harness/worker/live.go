@@ -68,12 +68,13 @@ func moment(clock int64) time.Time {
 	return processStart.Add(time.Duration(clock - processClock))
 }
 
-// Finished counts the steps that all threads of the child have begun and ended in their lives: while it changes, somebody makes progress.
+// Finished counts what all threads of the child have begun and ended in their lives, steps that only wait for others included: while it changes, somebody makes progress.
 func (p *Proc) Finished() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var n uint64
 	if p.table != nil {
+		n = p.table.next.Load()
 		for i := range p.table.slots {
 			l, _ := p.table.slots[i].live()
 			n += l.Finished
