@@ -42,7 +42,7 @@ func class(t target.Target) string {
 		if _, opts, has := strings.Cut(rest, ","); has {
 			config = opts
 		}
-		if kind == "planted" {
+		if kind == "planted" || kind == "fuse" && rest != "" {
 			config = rest
 		}
 	}

@@ -246,6 +246,9 @@ func (f *runFlags) greet(cmd *cobra.Command, s *campaign.Screen, targets []*camp
 		facts := t.Facts()
 		s.Println(fmt.Sprintf("TARGET        -- %s (%s on %s)", t.Spec, facts.Type, facts.Device))
 		s.Println(fmt.Sprintf("MOUNT_OPTIONS -- %s", facts.Options))
+		if facts.Note != "" {
+			s.Println("NOTE          -- " + facts.Note)
+		}
 		if cmd.Flags().Changed("target") && onDevice(f.results, facts.Number) {
 			fmt.Fprintf(os.Stderr, "faultline: %s is on the file system under test; --results elsewhere survives what that may do\n", f.results)
 		}

@@ -102,7 +102,7 @@ func TestACancelledOpenLeavesNothing(t *testing.T) {
 		temp := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for _, spec := range []string{"loop:ext4", "tmpfs:", "planted:none", "dir:" + temp} {
+		for _, spec := range []string{"loop:ext4", "tmpfs:", "planted:none", "fuse", "dir:" + temp} {
 			_, err := Open(ctx, spec, Options{Temp: temp})
 			g.Expect(err).To(gomega.MatchError(context.Canceled), spec)
 		}
@@ -184,7 +184,7 @@ func TestEveryCheckerFindsDamage(t *testing.T) {
 
 // A mount in use is unmounted lazily and not checked; it is gone for good when its user ends.
 func TestCloseOfABusyTargetComesBack(t *testing.T) {
-	for _, spec := range []string{"loop:ext4", "planted:none"} {
+	for _, spec := range []string{"loop:ext4", "planted:none", "fuse"} {
 		t.Run(spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			temp := t.TempDir()
@@ -212,7 +212,7 @@ func TestCloseWaitsForUsers(t *testing.T) {
 }
 
 func TestCloseAfterTheEndOfItsContextCleansUp(t *testing.T) {
-	for _, spec := range []string{"loop:ext4", "tmpfs:", "planted:none", "dir:" + t.TempDir()} {
+	for _, spec := range []string{"loop:ext4", "tmpfs:", "planted:none", "fuse", "dir:" + t.TempDir()} {
 		t.Run(spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			temp := t.TempDir()
@@ -258,7 +258,7 @@ func TestOddPaths(t *testing.T) {
 	g := gomega.NewWithT(t)
 	temp := filepath.Join(t.TempDir(), `a b\c,d:e`+"\t\nü")
 	g.Expect(os.Mkdir(temp, 0o755)).To(gomega.Succeed())
-	for _, spec := range []string{"dir:" + temp, "tmpfs:", "loop:ext4", "planted:none"} {
+	for _, spec := range []string{"dir:" + temp, "tmpfs:", "loop:ext4", "planted:none", "fuse"} {
 		tg := openUnclosed(t, spec, temp)
 		g.Expect(tg.Check(t.Context())).To(gomega.Succeed(), spec)
 		g.Expect(tg.Close(t.Context())).To(gomega.Succeed(), spec)

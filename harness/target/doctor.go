@@ -67,7 +67,8 @@ func examinations() []examination {
 	return append(list, []examination{
 		{"tmpfs", "the target tmpfs:", plain("in the kernel", func() []lack { return lacksType("tmpfs") })},
 		{"overlay", "overlay: targets", plain("in the kernel", func() []lack { return lacksType("overlay") })},
-		{"fuse", "planted: targets", plain("/dev/fuse", func() []lack { return slices.Concat(lacksFuse(), lacksType("fuse")) })},
+		{"fuse", "the target fuse, which is the default, and planted: targets", plain("/dev/fuse", func() []lack { return slices.Concat(lacksFuse(), lacksType("fuse")) })},
+		{"fsck.gfs2", "nothing: the image of the target fuse is checked by our own check alone", plain("for the target fuse", lacksFsckGFS2)},
 		{"fusectl", "nothing: the server of a FUSE target that hangs is killed instead of aborting its connection", examineFusectl},
 		{"userfaultfd", "programs with a stall, a buffer that stops a system call inside its copy", examineUserfaultfd},
 		{"kernel stacks", "kernel stacks in the evidence of a hang", examineStack},
@@ -88,6 +89,13 @@ func examineRoot() (string, []lack) {
 		return "", []lack{{fmt.Sprintf("this is user %d", uid), "sudo; without root, test with dir:PATH"}}
 	}
 	return "this is root", nil
+}
+
+func lacksFsckGFS2() []lack {
+	if _, err := findTool("fsck.gfs2"); err != nil {
+		return []lack{{"fsck.gfs2 is not installed", "package gfs2-utils"}}
+	}
+	return nil
 }
 
 func examineFusectl() (string, []lack) {

@@ -22,7 +22,7 @@ func TestDoctorLooksAtEverything(t *testing.T) {
 		g.Expect(seen["loop:"+row.name].OK).To(gomega.Equal(len(row.lacks()) == 0))
 	}
 	for _, name := range []string{
-		"root", "room", "loop devices", "tmpfs", "overlay", "fuse", "fusectl", "userfaultfd", "kernel stacks", "kernel log",
+		"root", "room", "loop devices", "tmpfs", "overlay", "fuse", "fsck.gfs2", "fusectl", "userfaultfd", "kernel stacks", "kernel log",
 		"locked memory", "drop_caches", "STATX_DIOALIGN",
 	} {
 		g.Expect(seen).To(gomega.HaveKey(name))

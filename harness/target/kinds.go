@@ -14,10 +14,12 @@ import (
 
 // Kind is a way to get a file system to test.
 type Kind struct {
-	Name  string
-	Usage string   // of a spec: "loop:TYPE[,size=512M][,mkfs=OPTIONS][,mount=OPTIONS]"
-	Doc   string   // one line
-	Needs []string // what the machine must have, in words
+	Name string
+	// Optional says that the name alone is a target: the part behind the colon may be left out, and the colon too.
+	Optional bool
+	Usage    string   // of a spec: "loop:TYPE[,size=512M][,mkfs=OPTIONS][,mount=OPTIONS]"
+	Doc      string   // one line
+	Needs    []string // what the machine must have, in words
 
 	open func(ctx context.Context, b *local, arg string) error
 }
@@ -26,6 +28,7 @@ type Kind struct {
 func Kinds() []Kind {
 	return []Kind{
 		dirKind(),
+		fuseKind(),
 		loopKind(),
 		overlayKind(),
 		plantedKind(),
@@ -73,7 +76,7 @@ func findKind(spec string) (Kind, string, error) {
 	}
 	var names []string
 	for _, k := range Kinds() {
-		if k.Name == name && found {
+		if k.Name == name && (found || k.Optional) {
 			return k, arg, nil
 		}
 		if k.Name == name {
@@ -149,6 +152,7 @@ func splitOptions(spec, arg string, keys ...string) (first string, values map[st
 
 // newLocal prepares a target of the kinds here; nothing is made yet.
 func newLocal(spec string, opts Options) (*local, error) {
+	anywhere := opts.Temp == "" && os.Getenv("TMPDIR") == ""
 	if opts.Temp == "" {
 		opts.Temp = os.TempDir()
 	}
@@ -159,7 +163,7 @@ func newLocal(spec string, opts Options) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &local{spec: spec, opts: opts, owner: self, lacks: map[string]string{}}
+	b := &local{spec: spec, opts: opts, anywhere: anywhere, owner: self, lacks: map[string]string{}}
 	b.liveOn(machine.Local{})
 	return b, nil
 }

@@ -18,12 +18,14 @@ import (
 
 // local is a target on this machine, or on one that is ours. A kind builds it step by step, and each step leaves behind how it is undone.
 type local struct {
-	spec  string
-	opts  Options
-	owner owner
-	on    machine.Machine
-	hands *hands
-	undos []undo
+	spec string
+	opts Options
+	// anywhere says that nobody chose the temporary folder.
+	anywhere bool
+	owner    owner
+	on       machine.Machine
+	hands    *hands
+	undos    []undo
 
 	temp   home      // for images and mount points; zero if the kind needs none
 	mount  mountinfo // what programs run on, as it was at first

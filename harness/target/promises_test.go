@@ -74,7 +74,7 @@ func TestPromisesAreKeptHere(t *testing.T) {
 	}
 	for _, spec := range []string{
 		"loop:ext4", "loop:ext3", "loop:ext2", "loop:xfs", "loop:btrfs", "loop:f2fs", "loop:gfs2",
-		"tmpfs:", "overlay:loop:ext4", "overlay:tmpfs:", "planted:none",
+		"tmpfs:", "overlay:loop:ext4", "overlay:tmpfs:", "planted:none", "fuse", "fuse:copy=kernel",
 	} {
 		t.Run(spec, func(t *testing.T) {
 			tg := open(t, spec)

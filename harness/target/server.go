@@ -110,6 +110,27 @@ func (s *server) stop() error {
 	return s.abort()
 }
 
+// finish waits for a server that has work to do when its mount is gone: an image to close. One whose mount hangs is killed after a moment. It
+// is an error when the server had to be killed, or said itself that something went wrong.
+func (s *server) finish(patience time.Duration, hangs bool) error {
+	s.lease.Close()
+	if hangs {
+		patience = grace
+	}
+	how, ended := s.ended(patience)
+	switch {
+	case !ended:
+		s.kill()
+		if hangs {
+			return nil
+		}
+		return fmt.Errorf("the server, process %d, did not end for %v after the unmount and was killed", s.pid(), patience)
+	case !hangs && !s.cmd.ProcessState.Success():
+		return fmt.Errorf("the server ended with %s", how)
+	}
+	return nil
+}
+
 func (s *server) kill() {
 	s.lease.Close()
 	s.cmd.Process.Kill()

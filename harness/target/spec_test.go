@@ -12,7 +12,7 @@ import (
 )
 
 // kindNames is how messages list the kinds.
-const kindNames = "the kinds are dir, loop, overlay, planted, tmpfs"
+const kindNames = "the kinds are dir, fuse, loop, overlay, planted, tmpfs"
 
 func TestWrongSpecsSayWhatIsWrong(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -146,13 +146,13 @@ func TestMissingSaysHowToGetIt(t *testing.T) {
 	g.Expect(missing("loop:oddfs")).To(gomega.Succeed())
 
 	err = missing("loop:ext4", lacksRoom(t.TempDir(), 1<<60))
-	g.Expect(err).To(gomega.MatchError(gomega.MatchRegexp(`^loop:ext4: the image needs 1073741824G, but /.* has only \d+ MiB left \(set TMPDIR, or size=\)$`)))
+	g.Expect(err).To(gomega.MatchError(gomega.MatchRegexp(`^loop:ext4: the image needs 1048576T, but /.* has only \d+ MiB left \(set TMPDIR, or size=\)$`)))
 }
 
 func TestEveryKindIsDocumented(t *testing.T) {
 	g := gomega.NewWithT(t)
 	for _, k := range Kinds() {
-		g.Expect(k.Usage).To(gomega.HavePrefix(k.Name + ":"))
+		g.Expect(k.Usage).To(gomega.MatchRegexp(`^` + k.Name + `\[?:`))
 		g.Expect(k.Doc).NotTo(gomega.BeEmpty())
 		g.Expect(k.open).NotTo(gomega.BeNil())
 	}

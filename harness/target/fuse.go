@@ -1,0 +1,263 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"faultline/harness/mount"
+	"faultline/harness/watch"
+	"faultline/targetfs/disk"
+	"faultline/targetfs/image"
+	"faultline/targetfs/usercopy"
+)
+
+func fuseKind() Kind {
+	return Kind{
+		Name:     "fuse",
+		Optional: true,
+		Usage:    "fuse[:copy=" + policyNames("|") + "][,size=512M][,bsize=4096][,format=1802][,nodes=1]",
+		Doc:      "the bundled GFS2 on a fresh image, served over FUSE from a process of its own; the image is checked at the end",
+		Needs:    []string{"/dev/fuse", "root or fusermount3"},
+		open:     openFuse,
+	}
+}
+
+// fuseOptions are what a fuse spec says.
+type fuseOptions struct {
+	copy   usercopy.Policy
+	chosen bool  // the policy was asked for
+	size   int64 // of the image, bytes
+	bsize  int   // bytes
+	format int
+	nodes  int // mounts of the image; programs run on the first
+}
+
+func policyNames(between string) string {
+	var names []string
+	for _, p := range usercopy.Policies() {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, between)
+}
+
+// fuseDefaults are the options that a spec need not say.
+var fuseDefaults = fuseOptions{copy: usercopy.NoFault, size: defaultImageSize, bsize: 4096, format: disk.Format1802, nodes: 1}
+
+func parseFuse(spec, arg string) (fuseOptions, error) {
+	o := fuseDefaults
+	first, values, err := splitOptions(spec, arg, "copy", "size", "bsize", "format", "nodes")
+	if err != nil {
+		return o, err
+	}
+	if first != "" {
+		return o, &UsageError{spec, fmt.Sprintf("there is no option %q: %s", first, fuseKind().Usage)}
+	}
+	if name, given := values["copy"]; given {
+		if o.copy, err = usercopy.Parse(name); err != nil {
+			return o, &UsageError{spec, err.Error()}
+		}
+		o.chosen = true
+	}
+	if text, given := values["size"]; given {
+		if o.size, err = parseSize(spec, text); err != nil {
+			return o, err
+		}
+	}
+	for key, to := range map[string]*int{"bsize": &o.bsize, "format": &o.format, "nodes": &o.nodes} {
+		text, given := values[key]
+		if !given {
+			continue
+		}
+		if *to, err = strconv.Atoi(text); err != nil || *to < 1 {
+			return o, &UsageError{spec, fmt.Sprintf("%s=%s is not a number", key, text)}
+		}
+	}
+	if err := o.formatting().Validate(o.size); err != nil {
+		return o, &UsageError{spec, err.Error()}
+	}
+	return o, nil
+}
+
+func (o fuseOptions) formatting() image.FormatOptions {
+	return image.FormatOptions{BlockSize: disk.BlockSize(o.bsize), Version: uint32(o.format), Journals: o.nodes}
+}
+
+// spec is the canonical form: what is not the default, in a fixed order.
+func (o fuseOptions) spec() string {
+	var options []string
+	add := func(differs bool, key string, value any) {
+		if differs {
+			options = append(options, fmt.Sprintf("%s=%v", key, value))
+		}
+	}
+	d := fuseDefaults
+	add(o.copy != d.copy, "copy", o.copy)
+	add(o.size != d.size, "size", sizeText(o.size))
+	add(o.bsize != d.bsize, "bsize", o.bsize)
+	add(o.format != d.format, "format", o.format)
+	add(o.nodes != d.nodes, "nodes", o.nodes)
+	return strings.TrimSuffix("fuse:"+strings.Join(options, ","), ":")
+}
+
+// openFuse makes the image, and serves it from a process of its own. The image is in memory where nobody said otherwise.
+func openFuse(ctx context.Context, b *local, arg string) error {
+	o, err := parseFuse(b.spec, arg)
+	if err != nil {
+		return err
+	}
+	note, forbidden := o.allow()
+	b.spec = o.spec()
+	if b.anywhere && len(lacksRoom(memory, o.size)) == 0 {
+		b.opts.Temp = memory
+	}
+	if err := missing(b.spec, forbidden, lacksFuse(), lacksRoom(b.opts.Temp, o.size)); err != nil {
+		return err
+	}
+	if err := b.makeTemp(ctx); err != nil {
+		return err
+	}
+	path := filepath.Join(b.temp.Path, "image")
+	if err := formatImage(path, o); err != nil {
+		return err
+	}
+	if err := b.mountFuse(ctx, o, path); err != nil {
+		return err
+	}
+	if err := b.settleOurs(ctx); err != nil {
+		return err
+	}
+	b.facts.Note = note
+	return nil
+}
+
+// allow falls back to the policy kernel where the server may not look at its callers, and says so; a policy that was asked for is then
+// missing.
+func (o *fuseOptions) allow() (note string, forbidden []lack) {
+	err := usercopy.Allowed()
+	switch {
+	case err == nil || o.copy == usercopy.Kernel:
+		return "", nil
+	case o.chosen:
+		return "", []lack{{fmt.Sprintf("copy=%v must look at callers: %v", o.copy, err), "root, sysctl kernel.yama.ptrace_scope=0, or copy=kernel"}}
+	}
+	note = fmt.Sprintf("copy=%v must look at callers, and so copy=kernel is used: %v", o.copy, err)
+	o.copy = usercopy.Kernel
+	return note, nil
+}
+
+// memory is a tmpfs that everybody may use.
+const memory = "/dev/shm"
+
+func formatImage(path string, o fuseOptions) error {
+	if err := makeImage(path, o.size); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("make an image: %w", err)
+	}
+	defer f.Close()
+	return image.Format(f, o.size, o.formatting())
+}
+
+// mountFuse starts the server. The first undo is the last to be done: the image is checked when the server has closed it.
+func (b *local) mountFuse(ctx context.Context, o fuseOptions, path string) error {
+	a := mount.Args{Image: path, Dirs: []string{b.point()}, Options: fmt.Sprintf("copy=%v,nodes=%d", o.copy, o.nodes), Lease: true}
+	for i := 1; i < o.nodes; i++ {
+		dir := fmt.Sprintf("%s%d", b.point(), i)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		a.Dirs = append(a.Dirs, dir)
+	}
+	b.later("check the image", func(ctx context.Context) error { return b.endServer(ctx, path) })
+	for _, dir := range a.Dirs[1:] {
+		b.later("unmount "+dir, func(ctx context.Context) error {
+			_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+dir, "unmount", unmountArgs{dir, b.ruined() != nil})
+			return err
+		})
+	}
+	b.later("unmount", func(ctx context.Context) error { return b.unmount(ctx, nil) })
+	server, err := startServer(ctx, b.opts.Patience, mount.Role, a.Strings()...)
+	if err != nil {
+		return err
+	}
+	b.server = server
+	b.server.connection, err = watch.FuseConnection(b.point())
+	return err
+}
+
+// endServer waits for the server to close the image, and checks what it leaves behind: as it is after a good end, and after an abort or a kill
+// once the journal was replayed.
+func (b *local) endServer(ctx context.Context, path string) error {
+	if b.server == nil {
+		return nil
+	}
+	hangs := b.ruined() != nil
+	err := b.server.finish(b.opts.Patience, hangs)
+	if ctx.Err() != nil {
+		return err
+	}
+	if hangs || err != nil {
+		if replayErr := replayImage(path); replayErr != nil {
+			return errors.Join(err, replayErr)
+		}
+	}
+	return errors.Join(err, b.checkImage(ctx, path))
+}
+
+// replayImage opens and closes an image.
+func replayImage(path string) error {
+	f, size, err := openSized(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	im, err := image.Open(f, size, image.Options{AnyProtocol: true})
+	if err != nil {
+		return err
+	}
+	return im.Close()
+}
+
+func openSized(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// checkImage runs our own check, and fsck.gfs2 where there is one: another author's eyes. The error is a *CheckError if one found damage.
+func (b *local) checkImage(ctx context.Context, path string) error {
+	f, size, err := openSized(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var found strings.Builder
+	if err := image.Check(f, size, func(what image.Finding) { fmt.Fprintln(&found, what) }); err != nil {
+		return err
+	}
+	if found.Len() > 0 {
+		return &CheckError{Spec: b.spec, Command: "faultline fs check", Code: 1, Output: found.String()}
+	}
+	gfs2, err := findFSType(b.spec, "gfs2")
+	if err != nil {
+		return err
+	}
+	if _, err := findTool(gfs2.fsck[0]); err != nil {
+		return nil // not needed, and the doctor says so
+	}
+	return gfs2.check(ctx, b.spec, path)
+}

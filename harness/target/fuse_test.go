@@ -1,0 +1,104 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+)
+
+func TestFuseSpecsHaveOneForm(t *testing.T) {
+	for given, canonical := range map[string]string{
+		"":                                     "fuse",
+		"copy=nofault,size=512M,nodes=1":       "fuse",
+		"nodes=2,size=1024M,copy=faulting":     "fuse:copy=faulting,size=1G,nodes=2",
+		"bsize=512,format=1801,copy=recursive": "fuse:copy=recursive,bsize=512,format=1801",
+	} {
+		t.Run(given, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			o, err := parseFuse("fuse:"+given, given)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(o.spec()).To(gomega.Equal(canonical))
+		})
+	}
+}
+
+func TestWrongFuseSpecsSayWhatIsWrong(t *testing.T) {
+	for spec, problem := range map[string]string{
+		"fuse:fast":            `there is no option "fast": ` + fuseKind().Usage,
+		"fuse:copy=x":          `unknown user-copy policy "x"; there are kernel, faulting, recursive, nofault`,
+		"fuse:nodes=x":         `nodes=x is not a number`,
+		"fuse:nodes=0":         `nodes=0 is not a number`,
+		"fuse:size=8M":         `8388608 bytes are too few, want at least 33554432`,
+		"fuse:bsize=3000":      `block size 3000, want a power of two from 512 to 4096`,
+		"fuse:format=1800":     `format 1800, want 1801 or 1802`,
+		"fuse:size=64M,speed=": `the size "64M,speed=" is not a number with K, M, G or T behind it, such as 512M`,
+	} {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			_, err := Open(t.Context(), spec, Options{Temp: t.TempDir()})
+			usage, is := errors.AsType[*UsageError](err)
+			g.Expect(is).To(gomega.BeTrue(), "%v", err)
+			g.Expect(usage.Problem).To(gomega.Equal(problem))
+		})
+	}
+}
+
+// openFuseUnclosed opens the target fuse; the test closes it.
+func openFuseUnclosed(t *testing.T, temp string) *local {
+	t.Helper()
+	tg, err := Open(t.Context(), "fuse:size=64M", Options{Temp: temp})
+	skipMissing(t, err)
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	return tg.(*local)
+}
+
+// The check at the end sees what was broken below the mount.
+func TestFuseCloseFindsDamage(t *testing.T) {
+	g := gomega.NewWithT(t)
+	temp := t.TempDir()
+	tg := openFuseUnclosed(t, temp)
+	f, err := os.OpenFile(filepath.Join(tg.temp.Path, "image"), os.O_RDWR, 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	// The bitmap of the journal's blocks, which the server has no reason to write.
+	const header, bitmap = 17 * 4096, 128
+	_, err = f.WriteAt([]byte{0xff}, header+bitmap+100)
+	g.Expect(errors.Join(err, f.Close())).To(gomega.Succeed())
+	err = tg.Close(context.Background())
+	var damage *CheckError
+	g.Expect(errors.As(err, &damage)).To(gomega.BeTrue(), "%v", err)
+	g.Expect(damage.Output).To(gomega.ContainSubstring("block "))
+	expectNothingLeft(t, temp)
+}
+
+// A server that was killed leaves an image that the journal makes whole.
+func TestFuseCloseAfterAKill(t *testing.T) {
+	g := gomega.NewWithT(t)
+	temp := t.TempDir()
+	tg := openFuseUnclosed(t, temp)
+	g.Expect(os.WriteFile(filepath.Join(tg.Dir(), "file"), make([]byte, 100_000), 0o600)).To(gomega.Succeed())
+	dir, err := os.Open(tg.Dir())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(dir.Sync()).To(gomega.Succeed())
+	dir.Close()
+	g.Expect(unix.Kill(tg.Servers()[0], unix.SIGKILL)).To(gomega.Succeed())
+	g.Eventually(func() error { return tg.Check(t.Context()) }, 10*time.Second).Should(gomega.MatchError(gomega.ContainSubstring("signal: killed")))
+	err = tg.Close(context.Background())
+	g.Expect(err).To(gomega.MatchError("close fuse:size=64M: check the image: the server ended with signal: killed"), "and nothing is wrong with the image")
+	expectNothingLeft(t, temp)
+}
+
+func TestFuseAbortFreesAndCloseStillChecks(t *testing.T) {
+	g := gomega.NewWithT(t)
+	temp := t.TempDir()
+	tg := openFuseUnclosed(t, temp)
+	g.Expect(tg.Abort()).To(gomega.Succeed())
+	g.Expect(os.WriteFile(filepath.Join(tg.Dir(), "file"), nil, 0o600)).NotTo(gomega.Succeed())
+	g.Expect(tg.Close(context.Background())).To(gomega.Succeed())
+	expectNothingLeft(t, temp)
+}
