@@ -58,7 +58,11 @@ func (m *machine) close() {
 
 // machine makes the channel of a guest.
 func (s Spec) machine() (machine, error) {
-	m, err := umlMachine(s)
+	make := umlMachine
+	if s.Kernel.Kind == QEMU {
+		make = qemuMachine
+	}
+	m, err := make(s)
 	m.order.FDs = len(m.theirs)
 	return m, err
 }
@@ -71,7 +75,11 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 		return nil, fmt.Errorf("start a guest: %w", err)
 	}
 	began := time.Now()
-	g, err := launch(s)
+	start := func() (*Guest, error) { return launch(s) }
+	if s.Kernel.Kind == QEMU {
+		start = func() (*Guest, error) { return launchQEMU(ctx, s) }
+	}
+	g, err := start()
 	if err != nil {
 		return nil, fmt.Errorf("start a guest: %w", err)
 	}

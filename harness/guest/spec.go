@@ -38,8 +38,9 @@ type Spec struct {
 	Temp string
 	// Patience is how long the guest may take to boot and mount; a minute if 0.
 	Patience time.Duration
-	// NoKVM keeps QEMU from using the processor's support for guests.
-	NoKVM bool
+	KVM      KVM // of QEMU; Auto if empty
+
+	kvm bool
 }
 
 const defaultPatience = time.Minute
@@ -58,6 +59,9 @@ func (s Spec) filled() (Spec, error) {
 	}
 	if s.Patience == 0 {
 		s.Patience = defaultPatience
+	}
+	if s.KVM == "" {
+		s.KVM = Auto
 	}
 	if s.Kernel.Kind != UML && s.Kernel.Kind != QEMU {
 		return s, fmt.Errorf("there is no kind of guest %q", s.Kernel.Kind)

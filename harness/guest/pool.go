@@ -1,0 +1,149 @@
+package guest
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Pool gives out guests that are all alike, and has the next one booted while those before work, so that a guest that dies is replaced at once. When
+// none is in use any more the one in reserve is let go.
+type Pool struct {
+	spec Spec
+
+	mu    sync.Mutex
+	used  int
+	next  *reserve
+	timer *time.Timer // lets the reserve go
+}
+
+// reserve is a guest that boots, or has.
+type reserve struct {
+	cancel context.CancelFunc
+	ready  chan struct{} // closed when one of the others is set
+	guest  *Guest
+	err    error
+}
+
+// linger is how long a guest stays in reserve when no other is in use: a target that is replaced is closed first.
+const linger = 5 * time.Second
+
+// NewPool prepares a pool; nothing is started.
+func NewPool(s Spec) *Pool { return &Pool{spec: s} }
+
+// Take gives out the guest in reserve, or a new one, and starts the next. The guest is the caller's, who must give it back with Put.
+func (p *Pool) Take(ctx context.Context) (*Guest, error) {
+	p.mu.Lock()
+	p.used++
+	mine := p.next
+	p.next = nil
+	p.mu.Unlock()
+	g, err := mine.wait(ctx)
+	if g == nil && err == nil {
+		g, err = Start(ctx, p.spec)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.used--
+		p.letGoLater()
+		return nil, err
+	}
+	if p.next == nil && enoughMemory(p.spec.Memory) {
+		p.next = bootAhead(p.spec)
+	}
+	return g, nil
+}
+
+// Put takes a guest back and closes it.
+func (p *Pool) Put(g *Guest) {
+	g.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used--
+	p.letGoLater()
+}
+
+// Close lets the reserve go now. Guests in use stay.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	r := p.next
+	p.next = nil
+	p.mu.Unlock()
+	r.letGo()
+}
+
+func (p *Pool) letGoLater() {
+	if p.used > 0 || p.next == nil {
+		return
+	}
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.timer = time.AfterFunc(linger, func() {
+		p.mu.Lock()
+		idle := p.used == 0
+		p.mu.Unlock()
+		if idle {
+			p.Close()
+		}
+	})
+}
+
+func bootAhead(s Spec) *reserve {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &reserve{cancel: cancel, ready: make(chan struct{})}
+	go func() {
+		defer close(r.ready)
+		r.guest, r.err = Start(ctx, s)
+	}()
+	return r
+}
+
+// wait gives the guest when it is there. There is none, and no error, if it has failed or died meanwhile: then a new one tells why.
+func (r *reserve) wait(ctx context.Context) (*Guest, error) {
+	if r == nil {
+		return nil, nil
+	}
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		go r.letGo()
+		return nil, context.Cause(ctx)
+	}
+	if r.err != nil {
+		return nil, nil
+	}
+	if r.guest.How() != "" {
+		r.guest.Close()
+		return nil, nil
+	}
+	return r.guest, nil
+}
+
+func (r *reserve) letGo() {
+	if r == nil {
+		return
+	}
+	r.cancel()
+	<-r.ready
+	if r.guest != nil {
+		r.guest.Close()
+	}
+}
+
+// enoughMemory tells whether a guest in reserve leaves as much memory as it takes. Without /proc/meminfo (proc_meminfo(5)) it does not.
+func enoughMemory(size int64) bool {
+	text, _ := os.ReadFile("/proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) > 1 && fields[0] == "MemAvailable:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			return err == nil && kib<<10 > 2*size
+		}
+	}
+	return false
+}
