@@ -4,7 +4,7 @@
 // below harness/guest.
 //
 //	g, err := guest.Start(ctx, guest.Spec{
-//		Kernel: guest.Kernel{Kind: guest.UML, Linux: "/usr/bin/linux.uml"}, Initrd: "initrd", Memory: 512 << 20,
+//		Kernel: kernel, Initrd: "initrd", Memory: 512 << 20,
 //		Order: pid1.Order{Agent: "guest-agent"},
 //	})
 //	defer g.Close()

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"faultline/harness/guest/kernels"
 	"faultline/harness/guest/pid1"
 	"faultline/harness/self"
 )
@@ -59,7 +60,7 @@ func (m *machine) close() {
 // machine makes the channel of a guest.
 func (s Spec) machine() (machine, error) {
 	make := umlMachine
-	if s.Kernel.Kind == QEMU {
+	if s.Kernel.Kind == kernels.BzImage {
 		make = qemuMachine
 	}
 	m, err := make(s)
@@ -76,7 +77,7 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 	}
 	began := time.Now()
 	start := func() (*Guest, error) { return launch(s) }
-	if s.Kernel.Kind == QEMU {
+	if s.Kernel.Kind == kernels.BzImage {
 		start = func() (*Guest, error) { return launchQEMU(ctx, s) }
 	}
 	g, err := start()

@@ -17,6 +17,7 @@ import (
 
 	"faultline/harness/guest"
 	"faultline/harness/guest/initramfs"
+	"faultline/harness/guest/kernels"
 	"faultline/harness/guest/pid1"
 	"faultline/harness/self"
 	"faultline/targetfs/disk"
@@ -80,41 +81,35 @@ func ask(t *testing.T, vm *guest.Guest, line string) string {
 }
 
 // spec is a guest with a kernel from the cache and a small gfs2, or the test is skipped.
-func spec(t *testing.T, kernel string) guest.Spec {
+func spec(t *testing.T, kind kernels.Kind, kernel string) guest.Spec {
 	t.Helper()
-	dir := kernelDir(t, kernel)
-	trees, _ := filepath.Glob(filepath.Join(dir, "modules/*/modules.dep"))
-	if len(trees) != 1 {
-		t.Skipf("%s has no modules", dir)
-	}
-	s := guest.Spec{
-		Kernel: guest.Kernel{Kind: guest.UML, Linux: filepath.Join(dir, "linux")}, Initrd: initrd(t, filepath.Dir(trees[0])),
-		Memory: 256 << 20, Temp: t.TempDir(), Order: pid1.Order{Agent: relayRole},
-	}
-	s.Disks = []string{gfs2(t)}
-	s.Order.Mounts = []pid1.Mount{{Source: s.Kernel.Device(0), Point: "/fs", Type: "gfs2", Options: "noatime", Make: []string{"made"}}}
-	return s
-}
-
-func kernelDir(t *testing.T, kernel string) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
+	store, err := kernels.Open()
 	if err != nil {
 		t.Skip(err)
 	}
-	dir := filepath.Join(cache, "faultline", "kernels", kernel)
-	if _, err := os.Stat(filepath.Join(dir, "linux")); err != nil {
-		t.Skipf("faultline kernel fetch %s: %v", kernel, err)
+	k, err := store.Lookup(t.Context(), kind, kernel)
+	if err != nil {
+		t.Skip(err)
 	}
-	return dir
+	s := guest.Spec{
+		Kernel: k, Initrd: initrd(t, k),
+		Memory: 256 << 20, Temp: t.TempDir(), Order: pid1.Order{Agent: relayRole},
+	}
+	s.Disks = []string{gfs2(t)}
+	s.Order.Mounts = []pid1.Mount{{Source: guest.Device(kind, 0), Point: "/fs", Type: "gfs2", Options: "noatime", Make: []string{"made"}}}
+	return s
 }
 
-func initrd(t *testing.T, modules string) string {
+func initrd(t *testing.T, k kernels.Kernel) string {
 	t.Helper()
 	g := gomega.NewWithT(t)
-	tree, err := initramfs.OpenTree(modules)
+	tree, err := initramfs.OpenTree(k.Modules)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	files, err := tree.Resolve([]string{"gfs2"}, nil)
+	names := []string{"gfs2"}
+	if k.Kind == kernels.BzImage {
+		names = append([]string{"virtio_pci", "virtio_blk", "virtio_console"}, names...)
+	}
+	files, err := tree.Resolve(names, []string{"crc32c_generic"})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	f, err := os.Create(filepath.Join(t.TempDir(), "initrd"))
 	g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -184,18 +179,22 @@ func expectWritten(t *testing.T, path string) {
 	g.Expect(string(text[:n])).To(gomega.Equal("written in the guest"))
 }
 
-var releases = map[string]string{"uml-5.10": "5.10.", "uml-6.1": "6.1.", "uml-6.12": "6.12.", "uml-7.2": "7.2."}
+// booted are the kernels that the tests boot, as far as they are in the store.
+var booted = []struct {
+	kind   kernels.Kind
+	kernel string
+}{{kernels.UML, "5.10"}, {kernels.UML, "6.1"}, {kernels.UML, "6.12"}, {kernels.UML, "7.2"}, {kernels.BzImage, "5.10"}, {kernels.BzImage, "6.1"}}
 
 func TestGuestsMountAndUnmount(t *testing.T) {
-	for name, release := range releases {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range booted {
+		t.Run(string(c.kind)+"-"+c.kernel, func(t *testing.T) {
 			g := gomega.NewWithT(t)
-			s := spec(t, name)
+			s := spec(t, c.kind, c.kernel)
 			vm := start(t, s)
 			t.Log("booted in", vm.Boot(), "of it the kernel", vm.Hello().Uptime)
-			g.Expect(vm.Hello().Release).To(gomega.HavePrefix(release))
+			g.Expect(vm.Hello().Release).To(gomega.HavePrefix(c.kernel + "."))
 			g.Expect(vm.Hello().Spin).To(gomega.BeNumerically(">", 0))
-			g.Expect(ask(t, vm, "read /proc/mounts")).To(gomega.ContainSubstring("/dev/ubda /fs gfs2 rw,noatime"))
+			g.Expect(ask(t, vm, "read /proc/mounts")).To(gomega.ContainSubstring(guest.Device(c.kind, 0) + " /fs gfs2 rw,noatime"))
 			g.Expect(ask(t, vm, "read /proc/sys/kernel/panic_on_oops")).To(gomega.HavePrefix("1"))
 			g.Expect(ask(t, vm, "write /fs/made/file")).To(gomega.Equal("<nil>"))
 			g.Expect(ask(t, vm, "spawn")).To(gomega.Equal("<nil>"))
@@ -212,10 +211,10 @@ func TestGuestsMountAndUnmount(t *testing.T) {
 }
 
 func TestAGuestThatPanicsEnds(t *testing.T) {
-	for name := range releases {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range booted {
+		t.Run(string(c.kind)+"-"+c.kernel, func(t *testing.T) {
 			g := gomega.NewWithT(t)
-			vm := start(t, spec(t, name))
+			vm := start(t, spec(t, c.kind, c.kernel))
 			fmt.Fprintln(vm.Channel(), "crash")
 			g.Eventually(vm.Exited(), time.Minute).Should(gomega.BeClosed())
 			g.Eventually(vm.Console().Done(), time.Minute).Should(gomega.BeClosed())
@@ -229,7 +228,7 @@ func TestAGuestThatPanicsEnds(t *testing.T) {
 
 func TestAnAgentThatEndsTurnsTheGuestOff(t *testing.T) {
 	g := gomega.NewWithT(t)
-	vm := start(t, spec(t, "uml-6.1"))
+	vm := start(t, spec(t, kernels.UML, "6.1"))
 	fmt.Fprintln(vm.Channel(), "exit")
 	g.Eventually(vm.Exited(), time.Minute).Should(gomega.BeClosed())
 	g.Eventually(vm.Console().Done(), time.Minute).Should(gomega.BeClosed())
@@ -238,7 +237,7 @@ func TestAnAgentThatEndsTurnsTheGuestOff(t *testing.T) {
 
 func TestKillAndClose(t *testing.T) {
 	g := gomega.NewWithT(t)
-	s := spec(t, "uml-6.1")
+	s := spec(t, kernels.UML, "6.1")
 	vm := start(t, s)
 	vm.Kill()
 	g.Eventually(vm.Exited(), time.Minute).Should(gomega.BeClosed())
@@ -251,7 +250,7 @@ func TestKillAndClose(t *testing.T) {
 }
 
 func TestWhatDoesNotStart(t *testing.T) {
-	s := spec(t, "uml-6.1")
+	s := spec(t, kernels.UML, "6.1")
 	for name, c := range map[string]struct {
 		spoil func(*guest.Spec)
 		want  string
@@ -289,7 +288,7 @@ func TestWhatDoesNotStart(t *testing.T) {
 
 func TestStartEndsWithItsContext(t *testing.T) {
 	g := gomega.NewWithT(t)
-	s := spec(t, "uml-6.1")
+	s := spec(t, kernels.UML, "6.1")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(100*time.Millisecond, func() { cancel(errors.New("enough")) })
 	_, err := guest.Start(ctx, s)
@@ -300,7 +299,7 @@ func TestStartEndsWithItsContext(t *testing.T) {
 // parent boots a guest as its arguments say, tells where it is, and waits.
 func parent(args []string) int {
 	vm, err := guest.Start(context.Background(), guest.Spec{
-		Kernel: guest.Kernel{Kind: guest.UML, Linux: args[0]}, Initrd: args[1], Temp: args[2], Memory: 256 << 20, Order: pid1.Order{Agent: relayRole},
+		Kernel: kernels.Kernel{Kind: kernels.UML, Linux: args[0]}, Initrd: args[1], Temp: args[2], Memory: 256 << 20, Order: pid1.Order{Agent: relayRole},
 	})
 	fmt.Println("started", err)
 	if err == nil {
@@ -310,7 +309,7 @@ func parent(args []string) int {
 }
 
 func TestNoGuestOutlivesUs(t *testing.T) {
-	s := spec(t, "uml-6.1")
+	s := spec(t, kernels.UML, "6.1")
 	for _, victim := range []string{"parent", "keeper"} {
 		t.Run(victim, func(t *testing.T) {
 			g := gomega.NewWithT(t)

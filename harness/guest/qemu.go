@@ -7,10 +7,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"faultline/harness/guest/pid1"
 )
 
 // qemuProgram runs the kernels of this machine's architecture.
 const qemuProgram = "qemu-system-x86_64"
+
+// portName is that of the virtio-serial port.
+const portName = "faultline"
 
 // qemuMachine is how QEMU is started (qemu-system-x86_64(1)). The channel is a virtio-serial port on one inherited socket, the console the first serial
 // line on QEMU's standard output.
@@ -26,9 +31,9 @@ func qemuMachine(s Spec) (machine, error) {
 	args := append(accelerator,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-smp", "2", "-m", fmt.Sprintf("%dM", s.Memory>>20),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-		"-device", "virtio-serial-pci", "-chardev", "socket,id=channel,fd=3", "-device", "virtserialport,chardev=channel,name=faultline",
+		"-device", "virtio-serial-pci", "-chardev", "socket,id=channel,fd=3", "-device", "virtserialport,chardev=channel,name="+portName,
 		"-kernel", s.Kernel.Linux, "-initrd", s.Initrd,
-		"-append", strings.Join(append([]string{"console=ttyS0"}, kernelLine("/dev/vport1p1")...), " "),
+		"-append", strings.Join(append([]string{"console=ttyS0"}, kernelLine(pid1.VirtioPort+portName)...), " "),
 	)
 	for i := range s.Disks {
 		args = append(args, "-drive", "if=virtio,format=raw,cache=unsafe,file="+diskName(i))

@@ -7,27 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"faultline/harness/guest/kernels"
 	"faultline/harness/guest/pid1"
 )
 
-// Kind is how a kernel runs.
-type Kind string
-
-// The two kinds.
-const (
-	UML  Kind = "uml"  // an ordinary program
-	QEMU Kind = "qemu" // a bzImage
-)
-
-// Kernel is what to boot.
-type Kernel struct {
-	Kind  Kind
-	Linux string // path of the program or the bzImage
-}
-
 // Spec is one guest.
 type Spec struct {
-	Kernel Kernel
+	Kernel kernels.Kernel
 	Initrd string // path of an archive of package initramfs
 	Memory int64  // bytes
 	// Disks are images that the guest gets as disks, in this order: /dev/ubda, /dev/ubdb, ... or /dev/vda, ...: see Device. Each guest works on a sparse
@@ -46,8 +32,8 @@ type Spec struct {
 const defaultPatience = time.Minute
 
 // Device is the name of a disk in the guest.
-func (k Kernel) Device(disk int) string {
-	if k.Kind == UML {
+func Device(kind kernels.Kind, disk int) string {
+	if kind == kernels.UML {
 		return "/dev/ubd" + string(rune('a'+disk))
 	}
 	return "/dev/vd" + string(rune('a'+disk))
@@ -63,7 +49,7 @@ func (s Spec) filled() (Spec, error) {
 	if s.KVM == "" {
 		s.KVM = Auto
 	}
-	if s.Kernel.Kind != UML && s.Kernel.Kind != QEMU {
+	if s.Kernel.Kind != kernels.UML && s.Kernel.Kind != kernels.BzImage {
 		return s, fmt.Errorf("there is no kind of guest %q", s.Kernel.Kind)
 	}
 	if len(s.Disks) > 8 {
