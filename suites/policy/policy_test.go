@@ -138,6 +138,7 @@ func run(ctx context.Context, program string, p usercopy.Policy) (*mount, harnes
 		if err != nil {
 			return nil, err
 		}
+		DeferCleanup(m.scrap)
 		dir, err := target.Open(ctx, "dir:"+m.dir, target.Options{})
 		first = &targetOf{Target: dir, mount: m}
 		return first, err

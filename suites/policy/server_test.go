@@ -176,6 +176,15 @@ func (m *mount) recover() {
 	m.unmount()
 }
 
+// scrap is for a spec that failed: it ends the server and takes the mount away. The image is left for people to look at.
+func (m *mount) scrap() {
+	if m.server != nil {
+		m.server.kill()
+	}
+	for unix.Unmount(m.dir, unix.MNT_DETACH) == nil { // whatever is mounted on top of each other
+	}
+}
+
 // clean has fsck.gfs2 and our own check look at the image, and removes all that is ours.
 func (m *mount) clean() {
 	GinkgoHelper()
