@@ -38,20 +38,32 @@ func (s *Server) Unmount() error {
 	return s.Wait()
 }
 
+// Detach takes the mounts away at once and goes on serving those who use them. Wait returns when the last one is done.
+func (s *Server) Detach() error {
+	var errs []error
+	for _, n := range s.nodes {
+		errs = append(errs, detach(n.dir, false))
+	}
+	return errors.Join(errs...)
+}
+
 // Abort ends the mounts whoever uses them and whatever hangs: pending requests fail, those who wait for glocks give up. What was
 // answered becomes durable. It works as root, or where fusermount3 can detach the mount; what is stuck for good ends with the process.
 func (s *Server) Abort() error {
 	var errs []error
 	for _, n := range s.nodes {
-		errs = append(errs, detach(n.dir))
+		errs = append(errs, detach(n.dir, true))
 	}
 	s.cancel()
 	return errors.Join(errs...)
 }
 
-// detach takes the mount away. MNT_FORCE aborts the connection (fs/fuse/inode.c, fuse_umount_begin).
-func detach(dir string) error {
-	err := unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
+// detach takes the mount away. With abort it ends the connection first, as MNT_FORCE does (fs/fuse/inode.c, fuse_umount_begin).
+func detach(dir string, abort bool) error {
+	err := error(unix.EBUSY)
+	if abort {
+		err = unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
+	}
 	if errors.Is(err, unix.EBUSY) {
 		err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 	}

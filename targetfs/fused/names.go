@@ -98,7 +98,17 @@ func (n *node) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	return status
 }
 
-// make makes an inode with a name in the directory of the request.
+// Tmpfile makes a file without a name and opens it: O_TMPFILE.
+func (n *node) Tmpfile(_ <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
+	spec := image.NewInode{Mode: in.Mode&0o7777 | disk.ModeReg, UID: in.Uid, GID: in.Gid}
+	status := n.make(&in.InHeader, "create", "", spec, in.Umask, &out.EntryOut)
+	if status == fuse.OK {
+		n.opened(n.addr(out.NodeId), in.Flags, &out.OpenOut)
+	}
+	return status
+}
+
+// make makes an inode with a name in the directory of the request; with an empty name, a file without one.
 func (n *node) make(h *fuse.InHeader, op, name string, spec image.NewInode, umask uint32, out *fuse.EntryOut) fuse.Status {
 	dir := n.addr(h.NodeId)
 	l := n.begin(h, op, dir)
@@ -135,7 +145,12 @@ func (s *Server) create(dir uint64, name string, spec image.NewInode, umask uint
 		if err != nil {
 			return err
 		}
-		if child, err = tx.Create(dir, name, spec); err != nil {
+		if name == "" {
+			child, err = tx.CreateUnnamed(dir, spec)
+		} else {
+			child, err = tx.Create(dir, name, spec)
+		}
+		if err != nil {
 			return err
 		}
 		return acls.store(tx, child)

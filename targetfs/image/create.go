@@ -27,24 +27,8 @@ func (tx *Tx) create(dir uint64, name string, spec NewInode) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !disk.ValidType(spec.Mode) {
-		return 0, syscall.EINVAL
-	}
-	if parent.Mode&modeSetgid != 0 {
-		spec.GID = parent.GID
-		if spec.Mode&disk.ModeType == disk.ModeDir {
-			spec.Mode |= modeSetgid
-		}
-	}
-	spec.flags = inheritedFlags(&parent, spec.Mode)
-	child, err := tx.newDinode(parent.GoalMeta, spec)
+	child, err := tx.newChild(&parent, spec)
 	if err != nil {
-		return 0, err
-	}
-	if err := tx.fill(&child, parent.Num, spec.Target); err != nil {
-		return 0, err
-	}
-	if err := tx.store(&child); err != nil {
 		return 0, err
 	}
 	if child.IsDir() {
@@ -54,6 +38,43 @@ func (tx *Tx) create(dir uint64, name string, spec NewInode) (uint64, error) {
 		return 0, err
 	}
 	return child.Num.Addr, tx.store(&parent)
+}
+
+// newChild makes an inode that takes after its directory and has no name yet.
+func (tx *Tx) newChild(parent *disk.Dinode, spec NewInode) (disk.Dinode, error) {
+	if !disk.ValidType(spec.Mode) {
+		return disk.Dinode{}, syscall.EINVAL
+	}
+	if parent.Mode&modeSetgid != 0 {
+		spec.GID = parent.GID
+		if spec.Mode&disk.ModeType == disk.ModeDir {
+			spec.Mode |= modeSetgid
+		}
+	}
+	spec.flags = inheritedFlags(parent, spec.Mode)
+	child, err := tx.newDinode(parent.GoalMeta, spec)
+	if err != nil {
+		return child, err
+	}
+	if err := tx.fill(&child, parent.Num, spec.Target); err != nil {
+		return child, err
+	}
+	return child, tx.store(&child)
+}
+
+// CreateUnnamed makes a new file without a name, O_TMPFILE's: one that Reclaim takes, unless Link gives it a name. It takes
+// after the directory dir.
+func (tx *Tx) CreateUnnamed(dir uint64, spec NewInode) (uint64, error) {
+	parent, err := tx.directory(dir)
+	if err != nil {
+		return 0, err
+	}
+	child, err := tx.newChild(&parent, spec)
+	if err != nil {
+		return 0, fmt.Errorf("create an unnamed file in inode %d: %w", dir, err)
+	}
+	child.Nlink = 0
+	return child.Num.Addr, firstError(tx.store(&child), tx.setState(child.Num.Addr, 1, disk.Unlinked))
 }
 
 // parentFor is the directory dir, which must be able to take the new name.
@@ -155,7 +176,8 @@ func (tx *Tx) Readlink(ino uint64) (string, error) {
 	return string(b[disk.DinodeSize:][:di.Size]), nil
 }
 
-// Link gives the inode ino another name in the directory dir.
+// Link gives the inode ino another name in the directory dir, or an unnamed one its first. It is the caller's to refuse an inode that
+// was deleted and is still in use.
 func (tx *Tx) Link(ino, dir uint64, name string) error {
 	if err := tx.link(ino, dir, name); err != nil {
 		return fmt.Errorf("link inode %d to %q in inode %d: %w", ino, name, dir, err)
@@ -176,7 +198,10 @@ func (tx *Tx) link(ino, dir uint64, name string) error {
 		return syscall.EPERM
 	}
 	if di.Nlink == 0 {
-		return syscall.ENOENT
+		// An unnamed file. Its block can't go from unlinked to inode, says the kernel, but by way of free it can.
+		if err := firstError(tx.setState(ino, 1, disk.Free), tx.setState(ino, 1, disk.InodeBlock)); err != nil {
+			return err
+		}
 	}
 	di.Nlink++
 	tx.touchCtime(&di)
