@@ -72,7 +72,7 @@ func work(r *runner, p *program, jobs <-chan job) int {
 		} else {
 			report = r.run(p, j.text)
 		}
-		buf = report.encode(buf[:0])
+		buf = report.Append(buf[:0])
 		for rest := buf; len(rest) > 0; {
 			n, err := unix.Write(reportsFD, rest)
 			if err != nil && err != unix.EINTR {

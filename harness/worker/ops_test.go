@@ -74,14 +74,14 @@ func TestPermissions(t *testing.T) {
 func TestReportsAreDecodedAsTheyWereEncoded(t *testing.T) {
 	g := gomega.NewWithT(t)
 	in := Report{Seq: 1 << 40, Elapsed: 12345, Ran: 3, Skipped: 1}
-	passed := in.encode(nil)
+	passed := in.Append(nil)
 	g.Expect(passed).To(gomega.HaveLen(headSize))
 	failed := in
 	failed.Failure = &Failure{Step: 2, Actor: "t1", Want: "1p", Got: prog.Result{Err: "EFAULT"}, Data: &Mismatch{What: "A", Got: []byte{0}, Want: []byte{1}}, Text: "x"}
 	failed.Cleanup = &Trouble{Doing: "unlink A", Err: "EIO"}
-	stream := bytes.NewReader(failed.encode(passed))
+	stream := bytes.NewReader(failed.Append(passed))
 	for _, want := range []Report{in, failed} {
-		got, err := decode(stream)
+		got, err := ReadReport(stream)
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		g.Expect(got).To(gomega.Equal(want))
 	}

@@ -139,7 +139,7 @@ func (p *Proc) readReports() {
 	defer close(p.reports)
 	defer p.results.Close()
 	for {
-		r, err := decode(p.results)
+		r, err := ReadReport(p.results)
 		if err != nil {
 			return
 		}
@@ -210,12 +210,12 @@ func (p *Proc) reap() {
 // Kill sends SIGKILL to the child and its actors and returns at once. A child stuck in the kernel stays; it is reaped when it ends. Live and
 // Events still tell what it was doing.
 func (p *Proc) Kill() {
+	p.programs.Close() // first, so that a Send that waits learns of us and not of a broken pipe
 	p.mu.Lock()
 	if !p.reaped {
 		_ = unix.Kill(-p.PID(), unix.SIGKILL)
 	}
 	p.mu.Unlock()
-	p.programs.Close()
 	_ = p.results.SetReadDeadline(time.Now().Add(patience))
 }
 

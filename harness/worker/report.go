@@ -45,8 +45,8 @@ func (t *Trouble) String() string { return t.Doing + ": " + t.Err }
 // headSize is the length of the fixed part of a report: length of the rest, sequence number, elapsed ns, ran, skipped.
 const headSize = 4 + 8 + 8 + 4 + 4
 
-// encode appends the report to b. A program that passed has the fixed part only.
-func (r Report) encode(b []byte) []byte {
+// Append appends the report to b, as ReadReport reads it. A program that passed has the fixed part only.
+func (r Report) Append(b []byte) []byte {
 	var rest []byte
 	if !r.Passed() {
 		rest, _ = json.Marshal(r) // strings and numbers only: no error
@@ -59,8 +59,8 @@ func (r Report) encode(b []byte) []byte {
 	return append(b, rest...)
 }
 
-// decode reads one report; the error is io.EOF between two reports.
-func decode(from io.Reader) (r Report, err error) {
+// ReadReport reads one report; the error is io.EOF between two reports.
+func ReadReport(from io.Reader) (r Report, err error) {
 	var head [headSize]byte
 	if _, err := io.ReadFull(from, head[:]); err != nil {
 		return r, err

@@ -1,0 +1,169 @@
+// Package fakeguest is a guest for tests: the agent as a child process on this machine, which dies as a kernel would when a program says so. It
+// imports harness/machine with agent and remote, harness/self, harness/watch and the standard library.
+//
+// A program says so in a comment before its first line, "# guest: panic". The ways to go wrong are the rows of [Faults].
+//
+//	g, err := fakeguest.Start(ctx, remote.Options{Silence: 2 * time.Second})
+//	defer g.Close()
+//	w, err := g.Machine.StartWorker(worker.Config{Dir: dir})
+package fakeguest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"faultline/harness/machine"
+	"faultline/harness/machine/agent"
+	"faultline/harness/machine/remote"
+	"faultline/harness/self"
+	"faultline/harness/watch"
+)
+
+const (
+	role      = "fake-guest"
+	channelFD = 3
+	// mark begins the comment of a program that says what goes wrong.
+	mark = "# guest: "
+)
+
+func init() { self.Register(role, main) }
+
+// Fault is a way to go wrong.
+type Fault struct{ Name, Doc string }
+
+// Faults are what a program can ask for.
+var Faults = []Fault{
+	{"panic", "the kernel panics: its last words are on the console, then it is gone"},
+	{"vanish", "the guest ends without a word"},
+	{"killed", "somebody outside kills the guest"},
+	{"stall", "the guest says nothing any more, but is there"},
+	{"tear", "the channel loses bytes in the middle of a frame"},
+	{"warn", "the kernel complains and goes on"},
+}
+
+// PanicText is what a panic prints, as User Mode Linux 5.10 does when gfs2 meets itself.
+const PanicText = `[   12.345678] CPU: 0 PID: 4711 Comm: faultline-work Not tainted 5.10.46 #1
+[   12.345679] original: gfs2_file_read_iter+0x8e/0x2c0
+[   12.345680] new: gfs2_fault+0x4d/0xb0
+[   12.345681] Kernel panic - not syncing: BUG!
+`
+
+// warnText is what a warning leaves in the kernel log.
+const warnText = "WARNING: CPU: 0 PID: 1 at fs/inode.c:300 drop_nlink+0x1/0x2"
+
+// Guest is a guest that runs, or ran.
+type Guest struct {
+	Machine *remote.Machine
+
+	cmd     *exec.Cmd
+	console machine.Tail
+	exited  chan struct{}
+}
+
+// Start starts a guest. Of opts, what is known of a guest from outside is filled in.
+func Start(ctx context.Context, opts remote.Options) (*Guest, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start a guest: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel")
+	defer theirs.Close()
+	g := &Guest{cmd: self.Command(role), exited: make(chan struct{})}
+	g.cmd.ExtraFiles, g.cmd.Stderr = []*os.File{theirs}, &g.console
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := g.cmd.Start(); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start a guest: %w", err)
+	}
+	go func() {
+		_ = g.cmd.Wait() // the state says it all
+		close(g.exited)
+	}()
+	opts.Exited, opts.Console = g.exited, g.console.String
+	opts.How = func() string { return g.cmd.ProcessState.String() }
+	if g.Machine, err = remote.Dial(ctx, ours, opts); err != nil {
+		g.cmd.Process.Kill()
+		<-g.exited
+		return nil, fmt.Errorf("start a guest: %w; it says: %s", err, g.console.String())
+	}
+	return g, nil
+}
+
+// PID is that of the guest on this machine.
+func (g *Guest) PID() int { return g.cmd.Process.Pid }
+
+// Close ends the guest, whatever it does, and waits for its end.
+func (g *Guest) Close() {
+	_ = g.Machine.Close() // it cannot fail
+	_ = g.cmd.Process.Kill()
+	<-g.exited
+}
+
+func main([]string) int {
+	unix.CloseOnExec(channelFD)
+	channel := os.NewFile(channelFD, "channel")
+	log := &madeUpLog{}
+	opts := agent.Options{Log: log, Before: func(text string) { misbehave(text, channel, log) }}
+	if err := agent.Serve(channel, opts); err != nil {
+		fmt.Fprintln(os.Stderr, "fake guest:", err)
+		return 1
+	}
+	return 0
+}
+
+// misbehave does what the program wants.
+func misbehave(text string, channel *os.File, log *madeUpLog) {
+	_, rest, found := strings.Cut(text, mark)
+	if !found {
+		return
+	}
+	fault, _, _ := strings.Cut(rest, "\n")
+	switch fault {
+	case "panic":
+		fmt.Fprint(os.Stderr, PanicText)
+		os.Exit(1)
+	case "vanish":
+		os.Exit(0)
+	case "killed":
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL) // it cannot fail
+	case "stall":
+		_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // as above
+	case "tear":
+		_, _ = channel.WriteString("printk: this is no frame, and nobody said that it would be one") // as above
+	case "warn":
+		log.add(warnText)
+	}
+}
+
+// madeUpLog is a kernel log that says what it is told: user space cannot write into the kernel's facility of the real one.
+type madeUpLog struct {
+	mu    sync.Mutex
+	lines []watch.Line
+}
+
+func (l *madeUpLog) add(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, watch.Line{Seq: uint64(len(l.lines) + 1), Level: 4, Text: text})
+}
+
+func (l *madeUpLog) Mark() watch.Mark {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return watch.Mark(len(l.lines))
+}
+
+func (l *madeUpLog) Since(mark watch.Mark) ([]watch.Line, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]watch.Line(nil), l.lines[mark:]...), true
+}
+
+func (l *madeUpLog) Close() error { return nil }

@@ -1,0 +1,64 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"faultline/harness/machine"
+	"faultline/harness/machine/wire"
+)
+
+// lastWords is how long a guest whose channel has ended may take to end as well: a kernel that panics prints for some time.
+const lastWords = 5 * time.Second
+
+// bury is called at the end of the link. Who starts something meanwhile has a call that fails.
+func (m *Machine) bury() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.workers {
+		w.silence()
+	}
+	for _, p := range m.processes {
+		p.lose()
+	}
+}
+
+// Death says why the channel has ended. If the other end has closed it, the guest is waited for.
+func (m *Machine) Death() *machine.Death {
+	err := m.link.Err()
+	if err == nil {
+		return nil
+	}
+	m.dying.Do(func() { m.death = m.autopsy(err) })
+	return m.death
+}
+
+func (m *Machine) autopsy(err error) *machine.Death {
+	d := &machine.Death{How: err.Error(), Silent: errors.Is(err, wire.ErrSilent), Outside: errors.Is(err, errClosed)}
+	if d.Silent {
+		d.How = fmt.Sprintf("it has said nothing for %v", m.opts.Silence)
+	}
+	if errors.Is(err, io.EOF) && m.opts.Exited != nil {
+		m.awaitExit(d)
+	}
+	if m.opts.Console != nil {
+		d.Console = m.opts.Console()
+	}
+	return d
+}
+
+func (m *Machine) awaitExit(d *machine.Death) {
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-m.opts.Exited:
+		if m.opts.How != nil {
+			d.How = "it has ended (" + m.opts.How() + ")"
+			d.Outside = strings.Contains(d.How, "signal: killed") || strings.Contains(d.How, "signal: terminated")
+		}
+	case <-timer.C:
+	}
+}
