@@ -148,6 +148,9 @@ func (r *Runner) overdue(ctx context.Context, l worker.Live, m watch.Motion, all
 // giveUp ends a program and the worker that is stuck in it.
 func (r *Runner) giveUp(ctx context.Context, j *job, o Outcome, stuck []worker.Live) error {
 	o.Evidence = append(append(o.Evidence, r.processes(stuck)...), history(j, r.proc))
+	if locks := r.target.Locks(ctx); locks != "" {
+		o.Evidence = append(o.Evidence, Section{"locks.txt", locks})
+	}
 	r.last = j.p.Name
 	err := r.clearAway(ctx, &o)
 	r.flight = slices.DeleteFunc(r.flight, func(k *job) bool { return k == j })

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"faultline/harness/mount"
 	"faultline/harness/watch"
+	"faultline/targetfs/control"
 	"faultline/targetfs/disk"
 	"faultline/targetfs/image"
 	"faultline/targetfs/usercopy"
@@ -178,7 +180,7 @@ func (b *local) mountFuse(ctx context.Context, o fuseOptions, path string) error
 	b.later("check the image", func(ctx context.Context) error { return b.endServer(ctx, path) })
 	for _, dir := range a.Dirs[1:] {
 		b.later("unmount "+dir, func(ctx context.Context) error {
-			_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+dir, "unmount", unmountArgs{dir, b.ruined() != nil})
+			_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+dir, "unmount", unmountArgs{Point: dir, Lazy: b.ruined() != nil})
 			return err
 		})
 	}
@@ -191,6 +193,30 @@ func (b *local) mountFuse(ctx context.Context, o fuseOptions, path string) error
 	b.server.connection, err = watch.FuseConnection(b.point())
 	return err
 }
+
+// Locks asks the server of a bundled GFS2, over a socket that does not hang when the mount does.
+func (b *local) Locks(ctx context.Context) string {
+	if b.server == nil || b.mount.Type != fuseType {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	var said strings.Builder
+	for _, command := range []string{"cycle", "glocks", "counters"} {
+		text, err := control.Ask(ctx, b.point(), command)
+		if err != nil {
+			text = err.Error()
+		}
+		fmt.Fprintf(&said, "%s:\n\n%s\n", command, text)
+	}
+	return said.String()
+}
+
+// fuseType is the type of our mounts in mountinfo, lockPatience how long a server may take to tell of its locks.
+const (
+	fuseType     = "fuse.gfs2"
+	lockPatience = 5 * time.Second
+)
 
 // endServer waits for the server to close the image, and checks what it leaves behind: as it is after a good end, and after an abort or a kill
 // once the journal was replayed.

@@ -102,3 +102,11 @@ func TestFuseAbortFreesAndCloseStillChecks(t *testing.T) {
 	g.Expect(tg.Close(context.Background())).To(gomega.Succeed())
 	expectNothingLeft(t, temp)
 }
+
+// While nothing hangs no circle is told, and the glocks of the folder's lookup are there.
+func TestFuseTellsItsLocks(t *testing.T) {
+	g := gomega.NewWithT(t)
+	g.Expect(open(t, "fuse").Locks(t.Context())).To(gomega.SatisfyAll(
+		gomega.HavePrefix("cycle:\n\nNo task waits for itself.\n"), gomega.MatchRegexp(`(?m)^G:  s:\w\w n:2/`), gomega.ContainSubstring("counters:\n\nfaulting:\n")))
+	g.Expect(open(t, "planted:none").Locks(t.Context())).To(gomega.BeEmpty())
+}

@@ -83,7 +83,14 @@ func (b *local) Abort() error {
 		return fmt.Errorf("%s: %w: %s", b.spec, ErrNothingToAbort, b.whyNoAbort())
 	}
 	b.ruin(Died, "it was aborted")
-	return b.server.abort()
+	if err := b.server.connection.Abort(); err == nil {
+		return nil
+	}
+	// Without fusectl a forced unmount does the same (fs/fuse/inode.c, fuse_umount_begin); it takes root.
+	if _, err := ask[bool](context.Background(), b.hands, "unmount "+b.point()+" by force", "unmount", unmountArgs{Point: b.point(), Force: true}); err == nil {
+		return nil
+	}
+	return b.server.end()
 }
 
 func (b *local) whyNoAbort() string {
@@ -188,7 +195,7 @@ func (b *local) unmount(ctx context.Context, after func(ctx context.Context) err
 
 func (b *local) unmountLazily(ctx context.Context) error {
 	b.ruin(Vanished, "it had to be unmounted lazily")
-	_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+b.point()+" lazily", "unmount", unmountArgs{b.point(), true})
+	_, err := ask[bool](context.WithoutCancel(ctx), b.hands, "unmount "+b.point()+" lazily", "unmount", unmountArgs{Point: b.point(), Lazy: true})
 	return err
 }
 

@@ -107,7 +107,7 @@ func (b *local) endPlanted(ctx context.Context) error {
 	if b.server == nil {
 		return err
 	}
-	return errors.Join(err, b.server.stop())
+	return errors.Join(err, b.server.end())
 }
 
 // faultless keeps what the planted file system can do: it is the same for all faults.

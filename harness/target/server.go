@@ -88,10 +88,11 @@ func (s *server) ended(within time.Duration) (how string, ended bool) {
 	return how, true
 }
 
-// abort ends the FUSE connection, so that all who wait for an answer get ECONNABORTED or ENOTCONN. Without fusectl the
-// server is killed, which does the same: the kernel aborts a connection when the last descriptor of it closes.
-func (s *server) abort() error {
-	if err := s.connection.Abort(); err == nil {
+// end makes a server end that may hang, and with it its FUSE connection: all who wait for an answer get ECONNABORTED or ENOTCONN. First it is
+// asked to, since one that hangs on its own mount in the kernel cannot be killed.
+func (s *server) end() error {
+	s.lease.Close()
+	if waitFor(s.exited, grace) {
 		return nil
 	}
 	s.kill()
@@ -99,15 +100,6 @@ func (s *server) abort() error {
 		return fmt.Errorf("the server, process %d, was killed and does not end", s.pid())
 	}
 	return nil
-}
-
-// stop waits for a server whose mount is gone, and makes sure.
-func (s *server) stop() error {
-	s.lease.Close()
-	if waitFor(s.exited, grace) {
-		return nil
-	}
-	return s.abort()
 }
 
 // finish waits for a server that has work to do when its mount is gone: an image to close. One whose mount hangs is killed after a moment. It

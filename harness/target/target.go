@@ -40,6 +40,10 @@ type Target interface {
 	// Servers are the processes that serve the file system, for a watcher to look at. Mostly there are none.
 	Servers() []int
 
+	// Locks is what the file system itself says of its locks: who holds which, who waits for whom. It is for when everything hangs, and touches
+	// nothing of the mount. It is empty where there is nobody to ask.
+	Locks(ctx context.Context) string
+
 	// Abort frees what hangs on the target; afterwards it is of no use and must be closed. Where nothing can be freed the
 	// error wraps ErrNothingToAbort and says why.
 	Abort() error

@@ -170,7 +170,8 @@ func (s *sight) lookInside(h home) error {
 
 type unmountArgs struct {
 	Point string
-	Lazy  bool
+	Lazy  bool // it disappears at once, and for good with its last user
+	Force bool // end the FUSE connection first; in use it stays mounted, which is no error
 }
 
 // unmountPoint unmounts and reports whether anything was mounted there.
@@ -185,6 +186,13 @@ func unmountPoint(a unmountArgs) (bool, error) {
 	flags := unix.UMOUNT_NOFOLLOW
 	if a.Lazy {
 		flags |= unix.MNT_DETACH
+	}
+	if a.Force {
+		err := unix.Unmount(a.Point, flags|unix.MNT_FORCE)
+		if errors.Is(err, unix.EBUSY) {
+			err = nil
+		}
+		return true, err
 	}
 	err = unix.Unmount(a.Point, flags)
 	if errors.Is(err, unix.EPERM) {
