@@ -16,6 +16,8 @@ type section struct {
 	from, end int
 	// writers are the actors that write each file and each area.
 	writers map[object]map[string]bool
+	// read is what calls have read as their arguments in the first walk, by step.
+	read map[int]content
 	// during is what can be seen at any moment; nil in the first walk.
 	during *state
 }
@@ -95,7 +97,7 @@ func (m *model) section(from, end int) error {
 		return err
 	}
 	before := m.state.clone()
-	m.sec = &section{from: from, end: end, writers: map[object]map[string]bool{}}
+	m.sec = &section{from: from, end: end, writers: map[object]map[string]bool{}, read: map[int]content{}}
 	const rounds = 12
 	for round := 0; ; round++ {
 		seen := m.state.clone()

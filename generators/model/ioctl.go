@@ -44,7 +44,7 @@ func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
 	case in.sure < in.n:
 		return nil, errors.New("the model wants an argument that can be read for certain, or not at all")
 	}
-	r := &request{argument: &argument{m, m.read(in.places, in.n), prog.Structs[row.Struct]}, step: s, fd: m.fd(s), buf: buf}
+	r := &request{argument: &argument{m, m.arguments(in), prog.Structs[row.Struct]}, step: s, fd: m.fd(s), buf: buf}
 	v := &value{}
 	if special := requests[row.Name]; special != nil {
 		if v, err = special(r); err != nil {

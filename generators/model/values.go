@@ -99,6 +99,33 @@ type argument struct {
 	record  *prog.Struct
 }
 
+// arguments is what a call reads. While actors run the steps are walked through again and again, and what the call itself leaves in the same memory
+// must not be taken for its arguments: then they are those of the first time, if nobody else writes there.
+func (m *model) arguments(in *span) content {
+	c := m.read(in.places, in.n)
+	if m.sec == nil || m.sec.during != nil {
+		return c
+	}
+	first, again := m.sec.read[m.at]
+	switch {
+	case !again:
+		m.sec.read[m.at] = c
+	case m.ours(in.places):
+		return first
+	}
+	return c
+}
+
+// ours reports whether nobody but the running actor writes the places.
+func (m *model) ours(places []place) bool {
+	return !slices.ContainsFunc(places, func(p place) bool {
+		if p.a.shared {
+			return !m.sec.only(object{id: p.a.ino.id})
+		}
+		return !m.sec.only(object{true, p.a.id})
+	})
+}
+
 // get is a number that must be known: the model follows no call that it does not understand.
 func (a *argument) get(name string) (int64, error) {
 	b, known := a.m.number(a.content, a.record.Field(name))

@@ -93,11 +93,37 @@ func (d Data) String() string {
 	if len(d) == 0 {
 		return "empty"
 	}
-	parts := make([]string, len(d))
-	for i, r := range d {
-		parts[i] = r.String()
+	var parts []string
+	for i := 0; i < len(d); i++ {
+		if n := letters(d[i:]); n > 1 {
+			parts = append(parts, d[i:i+n].quoted())
+			i += n - 1
+			continue
+		}
+		parts = append(parts, d[i].String())
 	}
 	return strings.Join(parts, " + ")
+}
+
+// letters is how many runs at the beginning are single bytes that can stand between double quotes.
+func letters(d Data) int {
+	for i, r := range d {
+		if len(r.May) != 1 || r.Len != Bytes(1) || r.May[0].Kind != Fill || !isLetter(r.May[0].ID) {
+			return i
+		}
+	}
+	return len(d)
+}
+
+func isLetter(b int) bool { return b >= ' ' && b <= '~' && b != '"' && b != '\\' }
+
+// quoted writes single bytes as a string: "user.x".
+func (d Data) quoted() string {
+	text := `"`
+	for _, r := range d {
+		text += string(rune(r.May[0].ID))
+	}
+	return text + `"`
 }
 
 func (r Run) String() string {

@@ -312,3 +312,15 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// Letters in a row are a string.
+func TestStringsInData(t *testing.T) {
+	g := gomega.NewWithT(t)
+	p, err := Parse("prog x\nfile A = 'u' + \"se\" + 'r'*2 + \"ab\" + zero*1\n")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(p.Files[0].Data.String()).To(gomega.Equal(`"use" + 'r'*2 + "ab" + zero*1`))
+	for _, wrong := range []string{`""`, `"a`, `"`, "\"a\x00\""} {
+		_, err := Parse("prog x\nfile A = " + wrong + "\n")
+		g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("closing double quote")), wrong)
+	}
+}

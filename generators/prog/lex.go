@@ -236,15 +236,36 @@ func (l *lexer) data() (Data, error) {
 	}
 	var d Data
 	for {
-		r, err := l.run()
+		runs, err := l.runs()
 		if err != nil {
 			return nil, err
 		}
-		d = append(d, r)
+		d = append(d, runs...)
 		if !l.accept("+") {
 			return d, nil
 		}
 	}
+}
+
+// runs reads one run, or the single bytes of a string.
+func (l *lexer) runs() ([]Run, error) {
+	if !l.accept(`"`) {
+		r, err := l.run()
+		return []Run{r}, err
+	}
+	n := 0
+	for n < len(l.rest) && isLetter(int(l.rest[n])) {
+		n++
+	}
+	if n == 0 || n == len(l.rest) || l.rest[n] != '"' {
+		return nil, l.wanted("printable characters up to a closing double quote")
+	}
+	runs := make([]Run, n)
+	for i := range runs {
+		runs[i] = Run{Len: Bytes(1), May: []Source{{Kind: Fill, ID: int(l.rest[i])}}}
+	}
+	l.rest = l.rest[n+1:]
+	return runs, nil
 }
 
 func (l *lexer) run() (r Run, err error) {
