@@ -77,6 +77,8 @@ var headers = []struct {
 	{"stdlib.h", nil},
 	{"string.h", nil},
 	{"sys/ioctl.h", []string{"ioctl("}},
+	{"sys/sendfile.h", []string{"sendfile("}},
+	{"sys/xattr.h", []string{"xattr("}},
 	{"sys/mman.h", []string{"mmap(", "MAP_FAILED"}},
 	{"sys/prctl.h", []string{"prctl("}},
 	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx("}},

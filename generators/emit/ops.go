@@ -2,6 +2,7 @@ package emit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ var words = map[string]string{
 	"lseek set":        "SEEK_SET", "lseek cur": "SEEK_CUR", "lseek end": "SEEK_END", "lseek data": "SEEK_DATA", "lseek hole": "SEEK_HOLE",
 	"fallocate alloc": "0", "fallocate keep": "FALLOC_FL_KEEP_SIZE", "fallocate punch": "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE",
 	"fallocate zero": "FALLOC_FL_ZERO_RANGE", "fallocate collapse": "FALLOC_FL_COLLAPSE_RANGE", "fallocate insert": "FALLOC_FL_INSERT_RANGE",
+	"setxattr set": "0", "setxattr create": "XATTR_CREATE", "setxattr replace": "XATTR_REPLACE",
 	"stat size": "st.st_size", "stat blocks": "st.st_blocks",
 	"preadv2 nowait": "RWF_NOWAIT", "preadv2 dsync": "RWF_DSYNC", "preadv2 sync": "RWF_SYNC", "preadv2 append": "RWF_APPEND", "preadv2 hipri": "RWF_HIPRI",
 	"pwritev2 nowait": "RWF_NOWAIT", "pwritev2 dsync": "RWF_DSYNC", "pwritev2 sync": "RWF_SYNC", "pwritev2 append": "RWF_APPEND", "pwritev2 hipri": "RWF_HIPRI",
@@ -60,6 +62,7 @@ func init() {
 		"put": (*writer).put, "look": (*writer).look, "extents": (*writer).extents, "entries": (*writer).entries,
 		"ioctl": (*writer).ioctl, "statx": (*writer).statx,
 	}
+	maps.Copy(performers, entryPerformers)
 }
 
 func (g *writer) perform(t *text, s *prog.Step, i int) {

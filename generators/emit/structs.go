@@ -74,6 +74,9 @@ func includes(code string) (list []string) {
 			list = append(list, s.Header)
 		}
 	}
+	if strings.Contains(code, "FICLONE,") {
+		list = append(list, "linux/fs.h")
+	}
 	for _, r := range prog.Requests {
 		switch {
 		case !declared(r) || !strings.Contains(code, r.C+","):

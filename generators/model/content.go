@@ -23,7 +23,7 @@ type source struct {
 	from int64
 }
 
-// valued is the kind of bytes that only values knows: source.id is the step that made them, source.from their place in what it made. To a
+// valued is the kind of bytes that only values knows: source.id is their key there, source.from their place in what it made. To a
 // program they are Any.
 const valued = prog.Any + 1
 

@@ -15,6 +15,8 @@ func (m *model) openStep(s *prog.Step) (prog.Expect, error) {
 	i, missing := m.find(name)
 	write := flags.Has("wronly") || flags.Has("rdwr")
 	switch {
+	case i == nil && m.names[name] != nil && flags.Has("creat"):
+		return nil, errors.New("the model does not make files through symbolic links")
 	case i == nil && (!flags.Has("creat") || m.barred(name) != nil):
 		return missing, nil
 	case i == nil && m.contended(name, s.Actor):
@@ -33,8 +35,21 @@ func (m *model) openStep(s *prog.Step) (prog.Expect, error) {
 	return nil, nil
 }
 
-// find is the file or directory of that name; without one, the error of looking it up.
+// find is the file or directory of that name, or the one that a symbolic link leads to; without one, the error of looking it up.
 func (m *model) find(name string) (*inode, prog.Expect) {
+	const most = 8
+	for range most {
+		i, missing := m.entry(name)
+		if i == nil || i.link == "" {
+			return i, missing
+		}
+		name = i.link
+	}
+	return nil, fails("ELOOP")
+}
+
+// entry is what a directory has under that name.
+func (m *model) entry(name string) (*inode, prog.Expect) {
 	if i := m.names[name]; i != nil {
 		return i, nil
 	}
@@ -322,7 +337,7 @@ func firstByte(c content, zero bool) int64 {
 
 func (m *model) renameStep(s *prog.Step) (prog.Expect, error) {
 	from, to := string(s.Args[0].(prog.Name)), string(s.Args[1].(prog.Name))
-	i, missing := m.find(from)
+	i, missing := m.entry(from)
 	old := m.names[to]
 	switch {
 	case m.sec != nil:
@@ -333,7 +348,7 @@ func (m *model) renameStep(s *prog.Step) (prog.Expect, error) {
 		return missing, nil
 	case i == old:
 		return nil, nil
-	case i.dir || old != nil && old.dir:
+	case i.dir || i.link != "" || old != nil && old.dir:
 		return nil, errors.New("the model renames files only")
 	}
 	delete(m.names, from)
@@ -343,7 +358,7 @@ func (m *model) renameStep(s *prog.Step) (prog.Expect, error) {
 
 func (m *model) linkStep(s *prog.Step) (prog.Expect, error) {
 	from, to := string(s.Args[0].(prog.Name)), string(s.Args[1].(prog.Name))
-	i, missing := m.find(from)
+	i, missing := m.entry(from)
 	switch {
 	case m.sec != nil:
 		return nil, errNames
@@ -353,6 +368,8 @@ func (m *model) linkStep(s *prog.Step) (prog.Expect, error) {
 		return m.barred(to), nil
 	case m.names[to] != nil:
 		return fails("EEXIST"), nil
+	case i.link != "":
+		return nil, errors.New("the model makes no second names of symbolic links")
 	case i.dir:
 		return fails("EPERM"), nil
 	}
@@ -362,7 +379,7 @@ func (m *model) linkStep(s *prog.Step) (prog.Expect, error) {
 
 func (m *model) unlinkStep(s *prog.Step) (prog.Expect, error) {
 	name := string(s.Args[0].(prog.Name))
-	switch i, missing := m.find(name); {
+	switch i, missing := m.entry(name); {
 	case m.sec != nil:
 		return nil, errNames
 	case i == nil:

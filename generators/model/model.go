@@ -34,7 +34,7 @@ func Derive(p *prog.Prog, page int64) error {
 		i := m.newInode()
 		m.names[f.Name] = i
 		c := fromData(f.Data, page)
-		i.sizes = []int64{c.len()}
+		i.sizes, i.other = []int64{c.len()}, f.Elsewhere
 		i.data = c.slice(0, m.pagesOf(c.len())*page)
 	}
 	if err := m.findStalls(); err != nil {
@@ -68,8 +68,9 @@ type model struct {
 	stalls map[string]*stall
 	// what the program needs by name and may therefore count on
 	exactShort, wholeDIO, dio512 bool
-	// at is the step being walked through, values what steps have put or left in memory, by step.
-	at     int
+	// at is the step being walked through, left how many values it has left in memory so far.
+	at, left int
+	// values are what steps have put or left in memory, by the id of their sources.
 	values map[int]*value
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
 	sec *section
@@ -92,6 +93,9 @@ var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
 	"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
 	"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
 	"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
+	"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
+	"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,
+	"ficlone": (*model).ficloneStep, "copy_file_range": (*model).copyRangeStep, "sendfile": (*model).sendfileStep,
 }
 
 // Knows reports whether the model has a function for the operation.
@@ -102,7 +106,7 @@ func succeeds(*model, *prog.Step) (prog.Expect, error) { return nil, nil }
 // step walks through one step and sets its expectation.
 func (m *model) step(k int) error {
 	s := &m.prog.Steps[k]
-	m.at = k
+	m.at, m.left = k, 0
 	if m.missing(s) {
 		s.Want = prog.Expect{prog.Anything}
 		return nil

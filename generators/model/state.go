@@ -35,6 +35,12 @@ type inode struct {
 	// collided says that a direct write may have met a page of the file that was in use: the next fsync may then return EIO
 	// (dio_warn_stale_pagecache).
 	collided bool
+	// other says that the file is on another file system. link is the target of a symbolic link.
+	other bool
+	link  string
+	// attrs are the extended attributes, unless attrsLost says that they are not known.
+	attrs     map[string]content
+	attrsLost bool
 	// cutShort says that a buffered write ended at a bad byte of its buffer.
 	cutShort bool
 }

@@ -31,13 +31,18 @@ func between(lo, hi int64) bounds { return bounds{prog.Bytes(lo), prog.Bytes(hi)
 
 func exactly(n int64) bounds { return between(n, n) }
 
+// maxLeft is how many values a step can leave.
+const maxLeft = 4
+
 // leave notes what the running step leaves at the beginning of the places, and that nothing is known of the n bytes there besides.
 func (m *model) leave(places []place, n int64, v *value) {
 	if v == nil {
 		v = &value{}
 	}
-	m.values[m.at] = v
-	m.write(places, uniform(n, []source{{kind: valued, id: m.at}}), n)
+	id := m.at*maxLeft + m.left%maxLeft
+	m.left++
+	m.values[id] = v
+	m.write(places, uniform(n, []source{{kind: valued, id: id}}), n)
 }
 
 // valueAt is the value that begins where the content does, or nil.

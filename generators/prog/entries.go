@@ -8,6 +8,9 @@ import (
 // request is the parameter that names a row of the table Requests.
 func request() Param { return words("request", slices.Sorted(maps.Keys(Requests))...) }
 
+func memory(name string) Param { return Param{Name: name, Kind: KindMemory} }
+func source() Param            { return Param{Name: "from", Kind: KindFD} }
+
 func record() Param  { return Param{Name: "struct", Kind: KindStruct} }
 func listing() Param { return Param{Name: "files", Kind: KindNames} }
 
@@ -20,6 +23,15 @@ var entryOps = []Op{
 	{Name: "extents", Params: []Param{buf(), {Name: "data", Kind: KindAlts, Optional: true}}, Doc: "look at what fiemap has left in memory: extents that rise, and cover all of the data that is not zero"},
 	{Name: "getdents", Counts: true, Params: []Param{fd(), buf()}, Doc: "getdents64(2) of an open directory"},
 	{Name: "entries", Params: []Param{buf(), optional(listing())}, Doc: "look at what getdents has left in memory: names of these files, none twice"},
+	{Name: "setxattr", Params: []Param{fd(), memory("name"), memory("value"), words("flags", "set", "create", "replace")}, Doc: "fsetxattr(2); name and value lie in memory, the name with a zero byte behind it"},
+	{Name: "getxattr", Counts: true, Params: []Param{fd(), memory("name"), memory("value")}, Doc: "fgetxattr(2)"},
+	{Name: "listxattr", Counts: true, Params: []Param{fd(), buf()}, Doc: "flistxattr(2)"},
+	{Name: "removexattr", Params: []Param{fd(), memory("name")}, Doc: "fremovexattr(2)"},
+	{Name: "symlink", Params: []Param{file("old"), file("new")}, Doc: "symlink(2) to a file in the same directory"},
+	{Name: "readlink", Counts: true, Params: []Param{file("file"), buf()}, Doc: "readlink(2)"},
+	{Name: "ficlone", Params: []Param{fd(), source()}, Doc: "ioctl(2) FICLONE: share all of the second file's data with the first"},
+	{Name: "copy_file_range", Counts: true, Params: []Param{fd(), memory("offset"), {Name: "to", Kind: KindFD}, memory("offset to"), size("length")}, Doc: "copy_file_range(2); the offsets lie in memory, a loff each, and move on"},
+	{Name: "sendfile", Counts: true, Params: []Param{fd(), source(), memory("offset"), size("length")}, Doc: "sendfile(2) to a file, from an offset that lies in memory"},
 	{Name: "statx", Params: []Param{file("file"), buf()}, Doc: "statx(2) of basic fields into memory"},
 }
 

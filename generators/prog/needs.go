@@ -18,6 +18,10 @@ var Needs = []Need{
 	{"collapse", "fallocate(2) COLLAPSE_RANGE works for whole pages"},
 	{"insert", "fallocate(2) INSERT_RANGE works for whole pages"},
 	{"link", "link(2) works"},
+	{"symlink", "symlink(2) works"},
+	{"xattr", "files have user.* extended attributes"},
+	{"copy-range", "copy_file_range(2) works within the file system"},
+	{"sendfile", "sendfile(2) to a file works"},
 	{"fiemap", "ioctl(2) FS_IOC_FIEMAP works"},
 	{"getflags", "ioctl(2) FS_IOC_GETFLAGS works, and FS_IOC_SETFLAGS takes back what it returned"},
 	{"fsgetxattr", "ioctl(2) FS_IOC_FSGETXATTR works"},
@@ -97,7 +101,8 @@ var wordNeeds = map[string]map[string]string{
 }
 
 // opNeeds says which operation needs what.
-var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link",
+var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
+	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile",
 	"stall": "userfaultfd", "guard": "uffd-wp", "poison": "uffd-poison"}
 
 func requires(s *Step, want map[string]bool) {

@@ -29,6 +29,7 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"ioctl":     func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"extents":   pieceRule,
 	"entries":   pieceRule,
+	"setxattr":  func(_ *validator, s *Step) error { return single(s.words(3)) },
 
 	"stall": stallRule, "guard": guardRule, "stalled": rangeOfStall, "serve": serveRule, "poison": poisonRule, "unregister": rangeOfStall,
 }

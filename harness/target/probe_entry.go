@@ -24,6 +24,10 @@ var entryProbes = []probeRow{
 	{"ext4-ioctl", tries("ext4_getstate", "ext4_es_cache")},
 	{"xfs-ioctl", tries("xfs_geometry", "xfs_getbmapx", "xfs_bulkstat")},
 	{"btrfs-ioctl", tries("btrfs_fs_info", "btrfs_ino_lookup", "btrfs_subvol_info", "btrfs_search")},
+	{"symlink", (*prober).symlink},
+	{"xattr", (*prober).xattr},
+	{"copy-range", (*prober).copyRange},
+	{"sendfile", (*prober).sendfile},
 	{"f2fs-ioctl", tries("f2fs_features")},
 }
 
@@ -122,4 +126,56 @@ func (p *prober) dedupe() error {
 		}
 		return nil
 	})
+}
+
+func (p *prober) symlink() error {
+	link := p.file.Name() + "2"
+	if err := os.Symlink("A", link); err != nil {
+		return err
+	}
+	return os.Remove(link)
+}
+
+// xattr sets attributes as large as programs do.
+func (p *prober) xattr() error {
+	for _, name := range []string{"user.a", "user.b"} {
+		if err := unix.Fsetxattr(p.fd(), name, p.mem[:512], 0); err != nil {
+			return fmt.Errorf("fsetxattr(%s): %w", name, err)
+		}
+	}
+	return nil
+}
+
+// copyRange copies a page, and looks at it.
+func (p *prober) copyRange() error {
+	return p.second('c', func(f *os.File) error {
+		if _, err := unix.CopyFileRange(int(f.Fd()), new(int64), p.fd(), new(int64), p.page, 0); err != nil {
+			return fmt.Errorf("copy_file_range: %w", err)
+		}
+		return p.begins('c', "copy_file_range")
+	})
+}
+
+func (p *prober) sendfile() error {
+	return p.second('s', func(f *os.File) error {
+		if _, err := p.file.Seek(0, 0); err != nil {
+			return err
+		}
+		if _, err := unix.Sendfile(p.fd(), int(f.Fd()), new(int64), p.page); err != nil {
+			return fmt.Errorf("sendfile: %w", err)
+		}
+		return p.begins('s', "sendfile")
+	})
+}
+
+// begins looks at the first byte of the file.
+func (p *prober) begins(with byte, call string) error {
+	var b [1]byte
+	if _, err := p.file.ReadAt(b[:], 0); err != nil {
+		return err
+	}
+	if b[0] != with {
+		return fmt.Errorf("%s did not bring the bytes of the source", call)
+	}
+	return nil
 }

@@ -56,6 +56,7 @@ func probe(fd int, need string) error {
 	ioctls := map[string]string{"fiemap": "fiemap", "getflags": "getflags", "reflink": "clonerange", "dedupe": "dedupe"}
 	if name, known := ioctls[need]; known {
 		arg := make([]byte, 4096)
+		arg[0] = byte(fd) // a source for clonerange
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(prog.Requests[name].Number), uintptr(unsafe.Pointer(&arg[0])))
 		if errno == unix.ENOTTY || errno == unix.EOPNOTSUPP {
 			return errno

@@ -34,6 +34,7 @@ var words = map[string]map[string]uintptr{
 	"preadv2":  rwf,
 	"pwritev2": rwf,
 	"ioctl":    requests(),
+	"setxattr": {"set": 0, "create": unix.XATTR_CREATE, "replace": unix.XATTR_REPLACE},
 }
 
 // requests are the numbers of ioctl(2).

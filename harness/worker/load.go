@@ -28,6 +28,8 @@ type call struct {
 	// uses are the things whose names stand in the arguments, makes what the step defines or nil.
 	uses  []*object
 	makes *object
+	// second is the second descriptor among the arguments.
+	second *object
 	// iov are the pieces of the memory argument.
 	iov []unix.Iovec
 	// paths, sizes and flags are the arguments of those kinds, in order. Paths end with a zero byte.
@@ -176,7 +178,7 @@ func bounds(want prog.Expect) (lo, hi int64) {
 }
 
 // counts are how many arguments of a kind a call has got so far.
-type counts struct{ sizes, flags, paths int }
+type counts struct{ sizes, flags, paths, fds int }
 
 func (p *program) argument(c *call, n *counts, kind prog.Kind, a prog.Arg) error {
 	switch a := a.(type) {
@@ -219,7 +221,10 @@ func (p *program) name(c *call, n *counts, kind prog.Kind, name string) error {
 		if err != nil {
 			return err
 		}
-		p.use(c, o)
+		if p.use(c, o); n.fds > 0 {
+			c.second = o
+		}
+		n.fds++
 	default:
 		c.paths[n.paths] = p.path(name)
 		n.paths++
@@ -290,7 +295,9 @@ func (p *program) buffer(c *call, b prog.Buf) (err error) {
 	for _, r := range b.Ranges {
 		n += max(r.Count, 1)
 	}
-	c.iov = p.iovecs.take(n)[:0]
+	// A call may have several memory arguments; their pieces stand one behind the other.
+	before := c.iov
+	c.iov = append(p.iovecs.take(len(before) + n)[:0], before...)
 	for _, r := range b.Ranges {
 		base, length := p.space.region, int64(0)
 		if r.Of != prog.Bad {
@@ -339,6 +346,13 @@ func (c *call) fd() uintptr { return uintptr(c.uses[0].fd) }
 // base and length are those of the memory argument's only piece.
 func (c *call) base() uintptr   { return uintptr(unsafe.Pointer(c.iov[0].Base)) }
 func (c *call) length() uintptr { return uintptr(c.iov[0].Len) }
+
+// baseAt and lengthAt are those of one of several memory arguments.
+func (c *call) baseAt(i int) uintptr   { return uintptr(unsafe.Pointer(c.iov[i].Base)) }
+func (c *call) lengthAt(i int) uintptr { return uintptr(c.iov[i].Len) }
+
+// fd2 is the second descriptor argument.
+func (c *call) fd2() uintptr { return uintptr(c.second.fd) }
 
 // vector is the memory argument as the address and the number of its iovecs.
 func (c *call) vector() (iov, n uintptr) {

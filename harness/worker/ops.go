@@ -19,6 +19,9 @@ func init() {
 
 		"put": storeOp, "look": lookOp, "ioctl": ioctlOp, "extents": extentsOp,
 		"getdents": getdentsOp, "entries": entriesOp, "statx": statxOp,
+		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
+		"symlink": symlinkOp, "readlink": readlinkOp,
+		"ficlone": ficloneOp, "copy_file_range": copyFileRangeOp, "sendfile": sendfileOp,
 
 		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "poison": poisonOp, "unregister": unregisterOp,
 		"wait": waitOp, "proceeds": proceedsOp,
