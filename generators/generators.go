@@ -13,6 +13,7 @@ import (
 	"faultline/generators/prog"
 	"faultline/generators/selfio"
 	"faultline/generators/sequence"
+	"faultline/generators/stall"
 	"faultline/generators/vector"
 )
 
@@ -23,6 +24,7 @@ var All = []*family.Family{
 	crossio.Family,
 	eof.Family,
 	sequence.Family,
+	stall.Family,
 }
 
 // Find is the family of that name, or nil.
