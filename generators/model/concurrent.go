@@ -48,6 +48,9 @@ func sectionEnd(steps []prog.Step, k int) int {
 	return k
 }
 
+// settling reports whether this is the first of the two walks, in which a struct may already hold the answer to the very question in it.
+func (m *model) settling() bool { return m.sec != nil && m.sec.during == nil }
+
 // writes notes that the running actor writes the object, and reports whether the write may be undone or overtaken by another actor.
 func (m *model) writes(a *area, i *inode) (weak bool) {
 	if m.sec == nil {
