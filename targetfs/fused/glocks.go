@@ -1,6 +1,7 @@
 package fused
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -27,6 +28,7 @@ var operations = func() map[string]glock.Operation {
 // locks are the glocks that one request takes. A request that doesn't come from a task has the owner's PID 0.
 type locks struct {
 	n     *node
+	ctx   context.Context // ends the waiting
 	op    glock.Operation
 	owner glock.Owner
 	held  []*glock.Holder
@@ -34,7 +36,7 @@ type locks struct {
 
 // begin starts the operation of that name, on behalf of the task that made the request, with the inode ino.
 func (n *node) begin(h *fuse.InHeader, op string, ino uint64) *locks {
-	return &locks{n: n, op: operations[op], owner: glock.Owner{
+	return &locks{n: n, ctx: n.s.ctx, op: operations[op], owner: glock.Owner{
 		PID: int(h.Pid), Comm: n.s.comms.of(int(h.Pid)), Op: op + " of " + n.s.title(ino)}}
 }
 
@@ -48,7 +50,7 @@ func (l *locks) unique(h *fuse.InHeader) {
 // take takes the glock that the operation takes of the object with that role and number, and keeps it to the end of the operation,
 // unless the table says otherwise.
 func (l *locks) take(role glock.Role, number uint64) error {
-	h, err := l.n.glocks.Lock(l.n.s.ctx, l.request(role, number))
+	h, err := l.n.glocks.Lock(l.ctx, l.request(role, number))
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (l *locks) quota(uid, gid uint32) error {
 		return nil
 	}
 	for _, name := range []glock.Name{glock.QuotaName(uid, false), glock.QuotaName(gid, true)} {
-		h, err := l.n.glocks.Lock(l.n.s.ctx, glock.Request{Name: name, State: glock.SH, Owner: l.owner, Caller: l.op.Name})
+		h, err := l.n.glocks.Lock(l.ctx, glock.Request{Name: name, State: glock.SH, Owner: l.owner, Caller: l.op.Name})
 		if err != nil {
 			return err
 		}
@@ -113,14 +115,14 @@ func (l *locks) quota(uid, gid uint32) error {
 func (l *locks) takeAll(requests []glock.Request) error {
 	var all []*glock.Holder
 	for _, r := range requests {
-		h, err := l.n.glocks.Enqueue(l.n.s.ctx, r)
+		h, err := l.n.glocks.Enqueue(l.ctx, r)
 		if err != nil {
 			glock.UnlockAll(all)
 			return err
 		}
 		all = append(all, h)
 	}
-	if err := glock.WaitAll(l.n.s.ctx, all...); err != nil {
+	if err := glock.WaitAll(l.ctx, all...); err != nil {
 		return err
 	}
 	l.held = append(l.held, all...)

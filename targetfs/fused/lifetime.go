@@ -9,14 +9,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"faultline/targetfs/connection"
 )
 
-// serve answers requests until all mounts are gone.
+// serve answers requests until all mounts are gone. Those who wait for glocks when the connections have ended, aborted perhaps
+// because they hang, give up.
 func (s *Server) serve() {
-	var all sync.WaitGroup
+	var ends, all sync.WaitGroup
 	for _, n := range s.nodes {
+		ends.Go(func() { <-connection.Ended(n.device) })
 		all.Go(n.fuse.Serve)
 	}
+	ends.Wait()
+	s.cancel()
 	all.Wait()
 	close(s.ended)
 }

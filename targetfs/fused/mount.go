@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"faultline/targetfs/connection"
 	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
 )
@@ -137,9 +139,21 @@ func (n *node) mount() error {
 			return ErrNoFusermount
 		}
 	}
-	n.fuse, err = fuse.NewServer(n, n.dir, n.mountOptions())
+	mounting.Lock()
+	defer mounting.Unlock()
+	before, err := connection.Devices()
+	if err != nil {
+		return err
+	}
+	if n.fuse, err = fuse.NewServer(n, n.dir, n.mountOptions()); err != nil {
+		return err
+	}
+	n.device, err = connection.New(before)
 	return err
 }
+
+// mounting is held while a mount is made, so that its descriptor is the one that is new.
+var mounting sync.Mutex
 
 func (n *node) mountOptions() *fuse.MountOptions {
 	o := &n.s.options

@@ -1,6 +1,7 @@
 package fused
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -81,7 +82,10 @@ func (n *node) delete(addrs []uint64) error {
 	if n.s.options.ReadOnly || n.s.image.Withdrawn() != nil {
 		return nil
 	}
-	l := &locks{n: n, op: operations["evict"], owner: glock.Owner{Comm: "delete_workqueue", Op: "deletion on " + n.name}}
+	// Not the server's: the last orphans are deleted when nothing is served any more.
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	l := &locks{n: n, ctx: ctx, op: operations["evict"], owner: glock.Owner{Comm: "delete_workqueue", Op: "deletion on " + n.name}}
 	defer l.end()
 	var gone []uint64
 	groups := map[uint64]bool{}

@@ -49,6 +49,7 @@ type node struct {
 	dir     string
 	glocks  *glock.Node
 	fuse    *fuse.Server
+	device  int // descriptor of its connection
 	inodes  inodes
 	faults  faults
 	orphans orphans

@@ -13,6 +13,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"faultline/targetfs/connection"
 )
 
 // Serve mounts an empty file system with fault f on the directory dir, writes the line "mounted DIR" to ready, and serves until
@@ -26,10 +28,14 @@ func Serve(dir string, f Fault, ready io.Writer) error {
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
 	defer signal.Stop(signals)
 
-	if err := mount(dir, f); err != nil {
+	before, err := connection.Devices()
+	if err == nil {
+		err = mount(dir, f)
+	}
+	if err != nil {
 		return fmt.Errorf("mount planted file system (%v) on %s: %w", f, dir, err)
 	}
-	ended, err := connectionEnd()
+	device, err := connection.New(before)
 	if err == nil {
 		_, err = fmt.Fprintf(ready, "mounted %s\n", dir)
 	}
@@ -37,7 +43,7 @@ func Serve(dir string, f Fault, ready io.Writer) error {
 		return errors.Join(fmt.Errorf("serve planted file system (%v) on %s: %w", f, dir, err), unmount(dir))
 	}
 	select {
-	case <-ended:
+	case <-connection.Ended(device):
 		return nil
 	case <-signals:
 		return unmount(dir)
@@ -81,46 +87,6 @@ func options() *fs.Options {
 			DisableXAttrs:            true,
 		},
 	}
-}
-
-// connectionEnd gives a channel that is closed when the kernel has ended the connection, by umount or abort. go-fuse's own Wait
-// waits for stuck requests too, that is for ever.
-func connectionEnd() (<-chan struct{}, error) {
-	fd, err := device()
-	if err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		// No event is asked for; what comes is POLLERR, when the connection is gone (fuse_dev_poll in fs/fuse/dev.c), or
-		// POLLNVAL, when go-fuse has noticed that and closed it.
-		for {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, -1)
-			if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-				return
-			}
-		}
-	}()
-	return ended, nil
-}
-
-// device finds the descriptor of the connection, which go-fuse keeps to itself.
-func device() (int, error) {
-	const open = "/proc/self/fd"
-	entries, err := os.ReadDir(open)
-	if err != nil {
-		return 0, fmt.Errorf("look for /dev/fuse: %w", err)
-	}
-	for _, entry := range entries {
-		if path, err := os.Readlink(open + "/" + entry.Name()); err != nil || path != "/dev/fuse" {
-			continue
-		}
-		var fd int
-		_, err := fmt.Sscan(entry.Name(), &fd)
-		return fd, err
-	}
-	return 0, fmt.Errorf("look for /dev/fuse in %s: not there", open)
 }
 
 // unmount detaches the mount, whoever uses it. Users get errors when this process exits.

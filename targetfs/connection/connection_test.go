@@ -1,0 +1,39 @@
+package connection_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"faultline/targetfs/connection"
+)
+
+func TestNewDevicesAreFound(t *testing.T) {
+	g := gomega.NewWithT(t)
+	before, err := connection.Devices()
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	_, err = connection.New(before)
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("not there")))
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("needs FUSE: %v", err)
+	}
+	defer device.Close()
+	fd, err := connection.New(before)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(connection.Devices()).To(gomega.ContainElement(fd))
+}
+
+// A pipe without a reader ends as a connection does: with POLLERR. What ends with a mount is planted's and fused's to test.
+func TestEndedNoticesTheEnd(t *testing.T) {
+	g := gomega.NewWithT(t)
+	read, write, err := os.Pipe()
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer write.Close()
+	ended := connection.Ended(int(write.Fd()))
+	g.Consistently(ended, 50*time.Millisecond).ShouldNot(gomega.BeClosed())
+	g.Expect(read.Close()).To(gomega.Succeed())
+	g.Eventually(ended, time.Minute).Should(gomega.BeClosed())
+}
