@@ -88,6 +88,7 @@ func (s *Server) counters(w io.Writer) error {
 	fmt.Fprintf(&b, "left to the kernel:%s\n", nonzero(s.copier.Skips()))
 	for _, n := range s.nodes {
 		fmt.Fprintf(&b, "glocks of %s:%s\n", n.name, nonzero(n.glocks.Counters()))
+		fmt.Fprintf(&b, "inodes of %s: %d\n", n.name, n.inodes.count())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

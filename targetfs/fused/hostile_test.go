@@ -73,7 +73,7 @@ func TestTheServerSurvivesHostileImages(t *testing.T) {
 	good, err := os.ReadFile(m.image)
 	must(t, err)
 	served := 0
-	for seed := range uint64(25) {
+	for seed := range uint64(8) {
 		bad := append([]byte(nil), good...)
 		mutate(bad, rand.New(rand.NewPCG(seed, 2)))
 		must(t, os.WriteFile(m.image, bad, 0o600))
@@ -92,7 +92,7 @@ func TestTheServerSurvivesHostileImages(t *testing.T) {
 		g.Eventually(m.ended, patience).Should(gomega.BeClosed(), "seed %d: the server does not end", seed)
 		g.Expect(m.output.String()).NotTo(gomega.ContainSubstring("panic"), "seed %d", seed)
 	}
-	g.Expect(served).To(gomega.BeNumerically(">", 5))
+	g.Expect(served).To(gomega.BeNumerically(">", 2))
 }
 
 // A broken block is named in one line of the log, writing stops, and reading goes on.

@@ -10,8 +10,19 @@ import (
 
 // inodes are those that the kernel knows on this node. It knows an inode as long as a file of it is open or mapped.
 type inodes struct {
-	mu    sync.Mutex
-	known map[uint64]*inode
+	mu      sync.Mutex
+	known   map[uint64]*inode
+	pruning bool // the kernel is being asked to forget some
+}
+
+// maxInodes is how many inodes the kernel should know, when the options don't say. Each takes about a kilobyte here, and as much in
+// the kernel.
+const maxInodes = 1 << 17
+
+func (t *inodes) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.known)
 }
 
 // inode is one that the kernel knows.
@@ -48,6 +59,7 @@ func (n *node) know(l *locks, addr uint64) error {
 	if !ok {
 		i = &inode{}
 		t.known[addr] = i
+		n.prune()
 	}
 	i.lookups++
 	t.mu.Unlock()
@@ -65,6 +77,38 @@ func (n *node) know(l *locks, addr uint64) error {
 	i.iopen = h
 	return nil
 }
+
+// prune asks the kernel to forget some inodes, any of them, when it knows too many. It can't forget those in use. Kernels before
+// 6.18 don't listen, and forget when memory is short.
+func (n *node) prune() {
+	t := &n.inodes
+	limit := n.s.options.Inodes
+	if limit == 0 {
+		limit = maxInodes
+	}
+	if len(t.known) <= limit || t.pruning {
+		return
+	}
+	var some []uint64
+	for addr := range t.known {
+		if len(some) == min(limit/4+1, pruneBatch) {
+			break
+		}
+		if id := n.nodeid(addr); id != 1 {
+			some = append(some, id)
+		}
+	}
+	t.pruning = true
+	go func() {
+		n.fuse.PruneNotify(some)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.pruning = false
+	}()
+}
+
+// pruneBatch is how many inodes are named in one notification.
+const pruneBatch = 4096
 
 // Forget drops lookups.
 func (n *node) Forget(nodeid, lookups uint64) { n.forget(n.addr(nodeid), lookups) }

@@ -357,3 +357,26 @@ func TestHolesAndData(t *testing.T) {
 	must(t, f.Close())
 	m.unmount()
 }
+
+func TestTheKernelForgetsInodesWhenThereAreMany(t *testing.T) {
+	g := gomega.NewWithT(t)
+	m := mounted(t, "inodes=100")
+	known := func() (n int) {
+		_, after, _ := strings.Cut(m.ask("counters"), "inodes of node0: ")
+		fmt.Sscan(after, &n)
+		return n
+	}
+	open, err := os.Create(m.path("open"))
+	must(t, err)
+	for i := range 2000 {
+		must(t, os.WriteFile(m.path(fmt.Sprintf("f%d", i)), nil, 0o600))
+	}
+	if known() > 2000 {
+		t.Skip("needs a kernel that forgets inodes when asked to: 6.18")
+	}
+	g.Expect(known()).To(gomega.BeNumerically("<", 1000))
+	_, err = open.WriteString("still there")
+	must(t, err, open.Close())
+	g.Expect(os.ReadFile(m.path("open"))).To(gomega.Equal([]byte("still there")))
+	m.unmount()
+}

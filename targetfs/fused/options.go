@@ -23,6 +23,7 @@ type Options struct {
 	Journal    int             // journal=N: the one that takes the changes
 	Nodes      int             // nodes=N: mounts of the image, 1 when 0
 	Quota      image.QuotaMode // quota=off, account, on
+	Inodes     int             // inodes=N: how many the kernel should know at a time on a node, 131072 when 0
 
 	// Copy is the user-copy policy to begin with, copy=POLICY. With kernel the kernel caches attributes and does not say when a
 	// read or a write begins, and so the policy can't be changed afterwards, unless Switchable is set.
@@ -69,6 +70,8 @@ func (o *Options) set(name, value string, hasValue bool) (err error) {
 	switch name {
 	case "journal":
 		o.Journal, err = number(value, 0)
+	case "inodes":
+		o.Inodes, err = number(value, 1)
 	case "nodes":
 		o.Nodes, err = number(value, 1)
 	case "copy":
