@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,9 +132,14 @@ func (l *lab) hangs() string {
 	return l.space.Explain(l.space.Cycle())
 }
 
+// passes waits until a copy has ended well, with everything given back.
 func (l *lab) passes(done <-chan error) {
 	l.t.Helper()
-	gomega.NewWithT(l.t).Eventually(done, patience).Should(gomega.Receive(gomega.BeNil()))
+	g := gomega.NewWithT(l.t)
+	g.Eventually(done, patience).Should(gomega.Receive(gomega.BeNil()))
+	var held strings.Builder
+	g.Expect(l.node.Dump(&held)).To(gomega.Succeed())
+	g.Expect(held.String()).NotTo(gomega.ContainSubstring(" H:"))
 }
 
 func TestKernelDoesNothing(t *testing.T) {
@@ -230,7 +236,7 @@ func TestCrossed(t *testing.T) {
 				"pwrite of B by 8 holds (EX), and waits for A (SH), which\npwrite of A by 7 holds (EX).\n"))
 		}
 		free()
-		l.passes(first)
+		g.Eventually(first, patience).Should(gomega.Receive(gomega.BeNil()))
 		l.passes(second)
 	}
 }

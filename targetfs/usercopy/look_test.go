@@ -62,6 +62,9 @@ func callsMain(args []string) int {
 	call(unix.SYS_WRITE, appendFD, buf, 7, 0, 0, 0)
 	call(unix.SYS_PWRITEV2, plainFD, vec, 3, 0, 0, unix.RWF_APPEND)
 	call(unix.SYS_READ, plainFD, buf, 1<<40, 0, 0, 0)
+	seek(plainFD)
+	long := []unix.Iovec{{Base: &b[0], Len: 1 << 30}, {Base: &b[0], Len: 1 << 30}}
+	call(unix.SYS_READV, plainFD, uintptr(unsafe.Pointer(&long[0])), 2, 0, 0, 0)
 	return 0
 }
 
@@ -159,6 +162,7 @@ func TestLook(t *testing.T) {
 		"write 102: +0,7 at 0 append",
 		"pwritev2 100: " + vector + " at 0 append 0x10",
 		fmt.Sprintf("read 100: +0,%d at 8192 read", maxCount),
+		fmt.Sprintf("readv 100: +0,%d +0,%d at 8192 read", 1<<30, maxCount-1<<30),
 	}))
 }
 
