@@ -25,6 +25,7 @@ func fsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(fsMkfsCommand(), fsCheckCommand(), fsDumpCommand(), fsMountCommand())
+	cmd.AddCommand(fsAskCommands()...)
 	return cmd
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
+
+	"faultline/targetfs/usercopy"
 )
 
 // needMount skips where FUSE mounts cannot be made.
@@ -140,7 +142,7 @@ func TestFsMountMistakes(t *testing.T) {
 		"fs mount DIR/img DIR/none":                  `DIR/img: the mount point: stat DIR/none: no such file or directory`,
 		"fs mount DIR/img DIR/file":                  `DIR/img: the mount point DIR/file is not a directory`,
 		"fs mount DIR/img DIR/mnt -o nonesuch":       `DIR/img: mount option "nonesuch": there is no such option`,
-		"fs mount DIR/img DIR/mnt -o copy=x":         `DIR/img: mount option "copy=x": want one of kernel, faulting, recursive, nofault`,
+		"fs mount DIR/img DIR/mnt -o copy=x":         `DIR/img: mount option "copy=x": unknown user-copy policy "x"; there are kernel, faulting, recursive, nofault`,
 		"fs mount DIR/img DIR/mnt -o nodes=2":        `mount DIR/img: 1 directories for 2 nodes`,
 		"fs mount DIR/img DIR/mnt --log /proc/x":     `open the log: open /proc/x: no such file or directory`,
 		"fs mount -f DIR/none DIR/mnt":               `DIR/none does not exist; faultline fs mkfs makes an image`,
@@ -151,4 +153,23 @@ func TestFsMountMistakes(t *testing.T) {
 			gomega.NewWithT(t).Expect(p.says(t, 2, command)).To(gomega.Equal("faultline: " + want + "\n"))
 		})
 	}
+}
+
+func TestFsAsksTheServer(t *testing.T) {
+	g := gomega.NewWithT(t)
+	p := withImage(t)
+	p.mountInBackground(t, "-o", "switchable")
+	write(t, filepath.Join(p.dir, "mnt", "file"), "hello")
+	g.Expect(p.says(t, 0, "fs glocks DIR/mnt")).To(gomega.MatchRegexp(`(?m)^G:  s:\w\w n:2/`))
+	g.Expect(p.says(t, 0, "fs cycle DIR/mnt")).To(gomega.HavePrefix("No task waits for itself.\n"))
+	g.Expect(p.says(t, 0, "fs counters DIR/mnt")).To(gomega.HavePrefix("faulting:\n"))
+	g.Expect(p.says(t, 0, "fs policy DIR/mnt")).To(gomega.Equal("kernel\n"))
+	if usercopy.Allowed() == nil {
+		g.Expect(p.says(t, 0, "fs policy DIR/mnt nofault")).To(gomega.Equal("nofault\n"))
+	}
+	g.Expect(p.says(t, 2, "fs policy DIR/mnt nonesuch")).To(gomega.ContainSubstring(`unknown user-copy policy "nonesuch"; there are kernel, faulting, recursive, nofault`))
+	g.Expect(p.says(t, 2, "fs glocks DIR")).To(gomega.ContainSubstring("DIR"))
+	g.Expect(p.says(t, 2, "fs glocks")).To(gomega.Equal("faultline: faultline fs glocks takes the directory of a mount, found 0 arguments\n"))
+	g.Expect(unmountFuse(p.dir + "/mnt")).To(gomega.Succeed())
+	g.Expect(p.says(t, 2, "fs glocks DIR/mnt")).To(gomega.SatisfyAll(gomega.HavePrefix("faultline: "), gomega.ContainSubstring("DIR/mnt")))
 }
