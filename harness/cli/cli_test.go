@@ -128,7 +128,7 @@ func TestNoPermission(t *testing.T) {
 	}
 	t.Run("a directory is enough", func(t *testing.T) {
 		g := gomega.NewWithT(t)
-		cmd := p.command("run", "--group", "regress", "--results", "out")
+		cmd := p.command("run", "--target", "dir:"+p.dir, "--group", "regress", "--results", "out")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 		got := finish(t, cmd)
 		g.Expect(got.code).To(gomega.BeZero(), got.out+got.stderr)

@@ -45,7 +45,7 @@ func reproCommand() *cobra.Command {
 		ValidArgsFunction: completeNames,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.target, "target", "t", "", "file system to run on; default a temporary directory")
+	flags.StringVarP(&f.target, "target", "t", "", "file system to run on; default "+defaultTarget)
 	flags.IntVarP(&f.times, "times", "n", 1, "how often")
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
 	flags.BoolVar(&f.derive, "derive", false, "replace the expectations in the file by the model's")
@@ -69,7 +69,7 @@ func (f *reproFlags) run(ctx context.Context, what string) error {
 		}
 	}
 	if f.target == "" {
-		f.target = "dir:" + os.TempDir()
+		f.target = defaultTarget
 	}
 	soft, hard, signalled := interrupts(ctx)
 	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, f.target, target.Options{}) }

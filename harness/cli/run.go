@@ -40,7 +40,7 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run programs on file systems and write JUnit",
-		Example: `  faultline run                                  the quick programs in a temporary directory
+		Example: `  faultline run                                  the quick programs on the bundled GFS2, over FUSE
   faultline run --target dir:/mnt/test           on a mounted file system, without root
   faultline run --target loop:xfs --group auto   everything, on a fresh image
   faultline run --filter 'selfio && direct'      those with both words in their names
@@ -54,7 +54,7 @@ func runCommand() *cobra.Command {
 
 func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&f.targets, "target", "t", nil, "file system to run on, may be repeated (see faultline list targets); default a temporary directory")
+	flags.StringArrayVarP(&f.targets, "target", "t", nil, "file system to run on, may be repeated (see faultline list targets); default "+defaultTarget)
 	flags.StringSliceVarP(&f.groups, "group", "g", []string{"quick"}, "groups to run: quick, auto (everything), a family or a label")
 	flags.StringSliceVarP(&f.exclude, "exclude", "x", nil, "groups to leave out")
 	flags.StringVar(&f.filter, "filter", "", "programs to run, by name: words with !, &&, ||, (); patterns with *; /regular expressions/")
@@ -70,6 +70,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "a line for every program")
 	flags.StringVar(&f.colour, "color", "auto", "auto, always or never")
 }
+
+// defaultTarget is where programs run when nobody says where: the bundled GFS2 on a fresh image.
+const defaultTarget = "fuse"
 
 // shortestTimeout is the least that --timeout may be: on a busy machine an innocent step takes longer.
 const shortestTimeout = 100 * time.Millisecond
@@ -151,7 +154,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		}
 	}
 	if len(f.targets) == 0 {
-		f.targets = []string{"dir:" + os.TempDir()}
+		f.targets = []string{defaultTarget}
 	}
 	if f.results == "" {
 		f.results = filepath.Join("faultline-results", time.Now().Format("20060102-150405.000"))
@@ -227,6 +230,10 @@ func openError(err error) error {
 	var hung *target.Hung
 	if errors.As(err, &hung) {
 		return exit{results.ExitIncomplete, err.Error()}
+	}
+	var missing *target.Missing
+	if errors.As(err, &missing) && missing.Spec == defaultTarget {
+		return usage("%v; a directory needs none of this: --target dir:PATH", err)
 	}
 	return usage("%v", err)
 }

@@ -41,7 +41,7 @@ failed, 3 for one that passed, 4 for a skip.`,
 		ValidArgsFunction: completeNames,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.target, "target", "t", "", "file system to run on; default a temporary directory")
+	flags.StringVarP(&f.target, "target", "t", "", "file system to run on; default "+defaultTarget)
 	flags.IntVar(&f.tries, "tries", 300, fmt.Sprintf("how many smaller programs are run; for a hang one in %d of that", campaign.HangShare))
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
 	flags.StringVar(&f.out, "out", "", "file for the small program, instead of standard output")
@@ -58,7 +58,7 @@ func (f *shrinkFlags) run(ctx context.Context, what string) error {
 	case f.timeout < shortestTimeout:
 		return usage("--timeout %v: wanted at least %v", f.timeout, shortestTimeout)
 	case f.target == "":
-		f.target = "dir:" + os.TempDir()
+		f.target = defaultTarget
 	}
 	soft, hard, signalled := interrupts(ctx)
 	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, f.target, target.Options{}) }
