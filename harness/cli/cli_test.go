@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -110,11 +111,11 @@ func TestNoPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	for command, want := range map[string]string{
-		"run --target dir:DIR/locked":        `target "dir:DIR/locked": user 65534 may not make a folder in DIR/locked (permission denied)`,
-		"run --results DIR/locked/out":       `make the results folder: mkdir DIR/locked/out: permission denied`,
-		"run --resume --results DIR/locked":  `resume DIR/locked: read journal: open DIR/locked/journal.jsonl: permission denied`,
-		"repro DIR/locked/x.prog":            `open DIR/locked/x.prog: permission denied`,
-		"run --target loop:ext4 --group dio": `loop:ext4: it needs root to mount (dir:PATH does not)`,
+		"run --target dir:DIR/locked":                   `target "dir:DIR/locked": user 65534 may not make a folder in DIR/locked (permission denied)`,
+		"run --target dir:DIR --results DIR/locked/out": `make the results folder: mkdir DIR/locked/out: permission denied`,
+		"run --resume --results DIR/locked":             `resume DIR/locked: read journal: open DIR/locked/journal.jsonl: permission denied`,
+		"repro DIR/locked/x.prog":                       `open DIR/locked/x.prog: permission denied`,
+		"run --target loop:ext4 --group dio":            `loop:ext4: it needs root to mount (dir:PATH does not)`,
 	} {
 		t.Run(command, func(t *testing.T) {
 			g := gomega.NewWithT(t)
@@ -126,6 +127,24 @@ func TestNoPermission(t *testing.T) {
 			g.Expect(strings.ReplaceAll(got.stderr, p.dir, "DIR")).To(gomega.Equal("faultline: " + want + "\n"))
 		})
 	}
+	t.Run("fusermount3 is enough", func(t *testing.T) {
+		g := gomega.NewWithT(t)
+		for _, tool := range []string{"fusermount3", "unshare", "setpriv", "mknod"} {
+			if _, err := exec.LookPath(tool); err != nil {
+				t.Skip(err)
+			}
+		}
+		// A /dev/fuse for everybody, as udev makes it, for this process only.
+		run := p.command("run", "--group", "regress", "--results", "out2")
+		const private = `mknod -m 666 fuse c 10 229 && mount --bind fuse /dev/fuse && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"`
+		cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", private}, run.Args...)...)
+		cmd.Args[5] = executable(t)
+		cmd.Env, cmd.Dir = run.Env, run.Dir
+		got := finish(t, cmd)
+		g.Expect(got.code).To(gomega.BeZero(), got.out+got.stderr)
+		g.Expect(got.out).To(gomega.ContainSubstring("user_id=65534"))
+		p.nothingLeft(t)
+	})
 	t.Run("a directory is enough", func(t *testing.T) {
 		g := gomega.NewWithT(t)
 		cmd := p.command("run", "--target", "dir:"+p.dir, "--group", "regress", "--results", "out")
@@ -134,6 +153,20 @@ func TestNoPermission(t *testing.T) {
 		g.Expect(got.code).To(gomega.BeZero(), got.out+got.stderr)
 		p.nothingLeft(t)
 	})
+}
+
+// executable is this test as a program that everybody may start.
+func executable(t *testing.T) string {
+	t.Helper()
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(asNobody(t), "faultline")
+	if err := os.WriteFile(path, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // asNobody is a folder that everybody can reach and write.

@@ -76,7 +76,11 @@ func (f *mkfsFlags) run(path string) error {
 
 // check turns the flags into what Format takes.
 func (f *mkfsFlags) check() (err error) {
-	f.formatting = image.FormatOptions{BlockSize: disk.BlockSize(f.bsize), Version: f.format, Journals: f.journals}
+	f.formatting = image.FormatOptions{
+		BlockSize: disk.BlockSize(f.bsize), Version: f.format, Journals: f.journals,
+		// Who makes an image can write to it when it is mounted.
+		RootUID: uint32(os.Geteuid()), RootGID: uint32(os.Getegid()),
+	}
 	if f.size != "" {
 		if f.bytes, err = target.ParseSize(f.size); err != nil {
 			return usage("--size: %v", err)

@@ -86,7 +86,10 @@ func parseFuse(spec, arg string) (fuseOptions, error) {
 }
 
 func (o fuseOptions) formatting() image.FormatOptions {
-	return image.FormatOptions{BlockSize: disk.BlockSize(o.bsize), Version: uint32(o.format), Journals: o.nodes}
+	return image.FormatOptions{
+		BlockSize: disk.BlockSize(o.bsize), Version: uint32(o.format), Journals: o.nodes,
+		RootUID: uint32(os.Geteuid()), RootGID: uint32(os.Getegid()),
+	}
 }
 
 // spec is the canonical form: what is not the default, in a fixed order.

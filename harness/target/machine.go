@@ -2,6 +2,7 @@ package target
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,7 +54,11 @@ func lacksLoop() []lack {
 func lacksFuse() []lack {
 	var lacks []lack
 	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
-		lacks = append(lacks, lack{fmt.Sprintf("/dev/fuse cannot be opened: %v", err), "modprobe fuse; in a container --device /dev/fuse"})
+		mend := "modprobe fuse; in a container --device /dev/fuse"
+		if errors.Is(err, unix.EACCES) {
+			mend = "root, or chmod a+rw /dev/fuse"
+		}
+		lacks = append(lacks, lack{fmt.Sprintf("/dev/fuse cannot be opened: %v", err), mend})
 	}
 	if _, err := exec.LookPath("fusermount3"); err != nil && os.Geteuid() != 0 {
 		lacks = append(lacks, lack{"fusermount3 is not installed", "package fuse3, or root"})

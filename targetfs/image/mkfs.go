@@ -28,6 +28,8 @@ type FormatOptions struct {
 	Time         time.Time // timestamp of everything, now when zero
 	LockProto    string    // lock_nolock when empty
 	LockTable    string
+	RootUID      uint32 // owner of the root directory
+	RootGID      uint32
 }
 
 // Format makes an empty file system of size bytes on dev. The same options give the same bytes. What is not written keeps

@@ -109,6 +109,7 @@ func (p *plan) writeSystem(tx *Tx, sb *disk.Superblock) error {
 	if err != nil {
 		return err
 	}
+	root.UID, root.GID = p.RootUID, p.RootGID
 	sb.RootDir = root.Num
 	return firstError(tx.store(&master), tx.store(&jindex), tx.store(&perNode), tx.store(&root), p.writeCounters(s, &master))
 }

@@ -152,3 +152,12 @@ func TestOpenRefusesProtocol(t *testing.T) {
 	_, err = Open(ti.dev, ti.size, Options{AnyProtocol: true})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 }
+
+// The root directory belongs to whom the options say, and nobody objects.
+func TestFormatRootOwner(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, MinSize, FormatOptions{RootUID: 1000, RootGID: 100})
+	root := ti.stat(ti.Root())
+	g.Expect([]uint32{root.UID, root.GID, root.Mode & 0o777}).To(gomega.Equal([]uint32{1000, 100, 0o755}))
+	ti.closeClean()
+}
