@@ -8,6 +8,7 @@
 package unpack
 
 import (
+	"bufio"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -20,8 +21,11 @@ import (
 // maxWindow bounds the memory in bytes that a zstd stream may ask for: what "zstd --ultra --long=27" needs.
 const maxWindow = 1 << 27
 
+// readAhead is how many bytes are read at once.
+const readAhead = 1 << 18
+
 // Reader decompresses r by the ending of name: .gz, .xz or .zst. With any other ending it is r itself. Close frees what the decompressor holds
-// and leaves r open.
+// and leaves r open. It may read more of r than the compressed stream.
 func Reader(name string, r io.Reader) (io.ReadCloser, error) {
 	var plain io.ReadCloser
 	var err error
@@ -30,7 +34,7 @@ func Reader(name string, r io.Reader) (io.ReadCloser, error) {
 		plain, err = gzip.NewReader(r)
 	case ".xz":
 		var x *xz.Reader
-		x, err = xz.NewReader(r)
+		x, err = xz.NewReader(bufio.NewReaderSize(r, readAhead)) // it asks for one byte at a time
 		plain = io.NopCloser(x)
 	case ".zst":
 		var z *zstd.Decoder
