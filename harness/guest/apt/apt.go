@@ -146,13 +146,14 @@ func (a *Apt) Download(ctx context.Context, packages ...string) ([]string, error
 // Trouble is one line on what the last update could not get, or "".
 func (a *Apt) Trouble() string { return a.trouble }
 
-// why tells the cause of a failed command: what the update before it could not get, or what the command itself said.
+// why tells the cause of a failed download. That a package is not known has a cause of its own when a list could not be had.
 func (a *Apt) why(out string) string {
-	if a.trouble != "" {
+	said := complaint(out)
+	switch {
+	case said == "":
+		return "apt-get gave no file and no reason"
+	case a.trouble != "" && strings.Contains(said, "Unable to locate"):
 		return a.trouble
 	}
-	if said := complaint(out); said != "" {
-		return said
-	}
-	return "apt-get gave no file and no reason"
+	return said
 }

@@ -3,9 +3,12 @@ package apt
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // ErrNoMirror says that this machine's apt has no source of Debian's.
@@ -42,6 +45,9 @@ func FindDebian(sources []Source, mirror string) (Debian, error) {
 		}
 	}
 	if mirror != "" {
+		if u, err := url.Parse(mirror); err != nil || u.Scheme == "" || strings.ContainsFunc(mirror, unicode.IsSpace) {
+			return Debian{}, fmt.Errorf("mirror %q: wanted a URI, such as http://HOST/debian", mirror)
+		}
 		d.main.URI = mirror
 	}
 	if d.main.URI == "" {

@@ -18,8 +18,8 @@ type debPlan struct{ release string }
 func (debPlan) sources(d apt.Debian) []apt.Source { return d.All() }
 
 // imagePackage is the name of a package with a kernel for ordinary machines: not those for clouds and real time, which leave modules out or lock
-// otherwise, and no debugging symbols.
-var imagePackage = regexp.MustCompile(`^linux-image-(\d+\.\d+.*-amd64)$`)
+// otherwise, no debugging symbols, and not the empty packages that stand for the newest of a series (linux-image-6.1-amd64).
+var imagePackage = regexp.MustCompile(`^linux-image-(\d+\.\d+\.\d+.*-amd64)$`)
 
 // parts are the packages of one release. Newer ones have the boot image and the modules in packages of their own.
 var parts = []string{"linux-image-", "linux-binary-", "linux-modules-"}
@@ -42,7 +42,7 @@ func (p debPlan) choose(ctx context.Context, a *apt.Apt) (string, []string, erro
 	slices.SortFunc(releases, compareReleases)
 	release, ok := newest(releases, p.release)
 	if !ok {
-		return "", nil, fmt.Errorf("the mirror has no release %s; it has %s", p.release, strings.Join(releases, ", "))
+		return "", nil, fmt.Errorf("the mirror has no release %s; the newest of each series are %s", p.release, strings.Join(heads(releases), ", "))
 	}
 	var packages []string
 	for _, part := range parts {
@@ -54,14 +54,28 @@ func (p debPlan) choose(ctx context.Context, a *apt.Apt) (string, []string, erro
 }
 
 // newest is the last of sorted releases that is of a series, or is it.
-func newest(releases []string, series string) (string, bool) {
+func newest(releases []string, of string) (string, bool) {
 	for _, r := range slices.Backward(releases) {
-		if inSeries(r, series) {
+		if inSeries(r, of) {
 			return r, true
 		}
 	}
 	return "", false
 }
+
+// heads are the last of sorted releases in each series.
+func heads(releases []string) []string {
+	var all []string
+	for i, r := range releases {
+		if i+1 == len(releases) || !inSeries(releases[i+1], series.FindString(r)) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// series is the beginning of a release that is its series.
+var series = regexp.MustCompile(`^\d+\.\d+`)
 
 // leftOut are folders of modules for hardware that no guest has. They are most of a distribution kernel's size.
 var leftOut = []string{"sound/", "drivers/gpu/", "drivers/media/", "drivers/net/wireless/", "drivers/net/ethernet/", "drivers/infiniband/",

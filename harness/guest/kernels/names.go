@@ -45,13 +45,19 @@ func checkName(name string) error {
 // numbers splits a release into its numbers and what lies between them.
 var numbers = regexp.MustCompile(`\d+|[^\d.-]+`)
 
-// compareReleases orders releases as people read them: 5.10 before 6.1 before 6.12, 6.1.0-9 before 6.1.0-50.
+// compareReleases orders releases as people read them: 5.10 before 6.1 before 6.12, 6.1.0-9 before 6.1.0-50. A number comes behind a word, so
+// that 6.12.90+deb12-amd64 comes before 6.12.90+deb12.1-amd64.
 func compareReleases(a, b string) int {
 	return slices.CompareFunc(numbers.FindAllString(a, -1), numbers.FindAllString(b, -1), func(x, y string) int {
 		i, xErr := strconv.Atoi(x)
 		j, yErr := strconv.Atoi(y)
-		if xErr == nil && yErr == nil {
+		switch {
+		case xErr == nil && yErr == nil:
 			return cmp.Compare(i, j)
+		case xErr == nil:
+			return 1
+		case yErr == nil:
+			return -1
 		}
 		return cmp.Compare(x, y)
 	})
