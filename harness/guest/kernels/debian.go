@@ -21,8 +21,9 @@ func (debPlan) sources(d apt.Debian) []apt.Source { return d.All() }
 // otherwise, no debugging symbols, and not the empty packages that stand for the newest of a series (linux-image-6.1-amd64).
 var imagePackage = regexp.MustCompile(`^linux-image-(\d+\.\d+\.\d+.*-amd64)$`)
 
-// parts are the packages of one release. Newer ones have the boot image and the modules in packages of their own.
-var parts = []string{"linux-image-", "linux-binary-", "linux-modules-"}
+// parts are the packages of one release. Newer ones (7.2) have the boot image,
+// the modules, and the lists of modules in packages of their own.
+var parts = []string{"linux-image-", "linux-binary-", "linux-modules-", "linux-base-"}
 
 func (p debPlan) choose(ctx context.Context, a *apt.Apt) (string, []string, error) {
 	names, err := a.Names(ctx, "linux-")
@@ -88,6 +89,9 @@ func (p debPlan) place(file string) string {
 	rest, is := strings.CutPrefix(strings.TrimPrefix(file, "usr/"), "lib/modules/")
 	if !is {
 		return ""
+	}
+	if path.Base(rest) == "vmlinuz" {
+		return linuxFile
 	}
 	_, module, _ := strings.Cut(rest, "/kernel/")
 	if slices.ContainsFunc(leftOut, func(dir string) bool { return strings.HasPrefix(module, dir) }) {
