@@ -101,10 +101,10 @@ func TestAddInstalledModules(t *testing.T) {
 	g := gomega.NewWithT(t)
 	s, dir := store(t), t.TempDir()
 	linux := put(t, dir, "bzImage", boot("6.1.7-mine (me) #1"))
-	put(t, dir, "root/lib/modules/6.1.7-mine/modules.dep", []byte("kernel/a.ko:\n"))
-	put(t, dir, "root/lib/modules/6.1.7-mine/kernel/a.ko", []byte("a"))
-	g.Expect(os.Symlink("/usr/src/linux", dir+"/root/lib/modules/6.1.7-mine/build")).To(gomega.Succeed())
-	for _, modules := range []string{"root", "root/lib/modules", "root/lib/modules/6.1.7-mine"} {
+	put(t, dir, "installed/lib/modules/6.1.7-mine/modules.dep", []byte("kernel/a.ko:\n"))
+	put(t, dir, "installed/lib/modules/6.1.7-mine/kernel/a.ko", []byte("a"))
+	g.Expect(os.Symlink("/usr/src/linux", dir+"/installed/lib/modules/6.1.7-mine/build")).To(gomega.Succeed())
+	for _, modules := range []string{"installed", "installed/lib/modules", "installed/lib/modules/6.1.7-mine"} {
 		k, err := s.Add(context.Background(), "mine", linux, filepath.Join(dir, modules))
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		g.Expect(k.Kind).To(gomega.Equal(BzImage))
