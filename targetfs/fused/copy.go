@@ -32,7 +32,7 @@ func (n *node) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint3
 	err := lockBoth(read, from, write, to)
 	var done int64
 	if err == nil {
-		done, err = n.s.copyRange(from, to, int64(in.OffIn), int64(in.OffOut), int64(min(in.Len, copyLimit)))
+		done, err = n.copyRange(in.Uid, from, to, int64(in.OffIn), int64(in.OffOut), int64(min(in.Len, copyLimit)))
 	}
 	if done > 0 {
 		return uint32(done), fuse.OK
@@ -59,22 +59,26 @@ func lockBoth(read *locks, from uint64, write *locks, to uint64) error {
 	return nil
 }
 
-func (s *Server) copyRange(from, to uint64, in, out, n int64) (done int64, err error) {
-	di, err := s.stat(to)
+func (n *node) copyRange(uid uint32, from, to uint64, in, out, size int64) (done int64, err error) {
+	di, err := n.s.stat(to)
 	if err != nil {
 		return 0, err
 	}
 	if di.Flags&disk.FlagImmutable != 0 {
 		return 0, syscall.EPERM
 	}
-	buf := make([]byte, min(n, copyPiece))
-	for done < n {
-		piece := buf[:min(int64(len(buf)), n-done)]
-		got, err := s.image.ReadAt(from, piece, in+done)
+	if err := n.killPrivileges(&di, uid != 0); err != nil {
+		return 0, err
+	}
+	im := n.s.image
+	buf := make([]byte, min(size, copyPiece))
+	for done < size {
+		piece := buf[:min(int64(len(buf)), size-done)]
+		got, err := im.ReadAt(from, piece, in+done)
 		if err != nil && !errors.Is(err, io.EOF) || got == 0 {
 			return done, ignoreEOF(err)
 		}
-		wrote, err := s.image.WriteAt(to, piece[:got], out+done)
+		wrote, err := im.WriteAt(to, piece[:got], out+done)
 		done += int64(wrote)
 		if err != nil || wrote < got {
 			return done, err

@@ -196,7 +196,7 @@ func (n *node) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 		err = l.allocates(fuse.Owner{Uid: di.UID, Gid: di.GID}, di.GoalMeta)
 	}
 	if err == nil {
-		err = n.killPrivileges(&di, false)
+		err = n.killPrivileges(&di, in.Uid != 0) // there is no flag for it here
 	}
 	if err == nil {
 		err = n.withSpace(func() error { return n.s.fallocate(&di, int64(in.Offset), int64(in.Length), in.Mode) })

@@ -159,8 +159,7 @@ func (n *node) mountOptions() *fuse.MountOptions {
 	o := &n.s.options
 	fast := o.fast()
 	m := &fuse.MountOptions{
-		// A comma would end the option.
-		FsName: strings.ReplaceAll(o.Image, ",", "\\054"), Name: "gfs2",
+		FsName: o.Image, Name: "gfs2",
 		AllowOther: o.AllowOther, Options: []string{"default_permissions"}, DirectMount: true,
 		DirectMountFlags: syscall.MS_NOSUID | syscall.MS_NODEV,
 		MaxWrite:         1 << 20, MaxBackground: 64,

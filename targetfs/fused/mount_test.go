@@ -62,13 +62,14 @@ func serverMain(args []string) int {
 
 // A mount is an image served by a process of its own.
 type mount struct {
-	t      *testing.T
-	image  string
-	dirs   []string
-	dir    string // the first
-	server *exec.Cmd
-	output *bytes.Buffer // of the server's stderr; valid when ended
-	ended  chan struct{}
+	t       *testing.T
+	image   string
+	dirs    []string
+	dir     string // the first
+	server  *exec.Cmd
+	command func(args ...string) *exec.Cmd // starts the server, in another way than usual
+	output  *bytes.Buffer                  // of the server's stderr; valid when ended
+	ended   chan struct{}
 }
 
 func needFUSE(t *testing.T) {
@@ -130,7 +131,11 @@ func (m *mount) start(options string) {
 }
 
 func (m *mount) tryStart(options string) error {
-	m.server = self.Command("fused-server", append([]string{m.image, options}, m.dirs...)...)
+	command := m.command
+	if command == nil {
+		command = func(args ...string) *exec.Cmd { return self.Command("fused-server", args...) }
+	}
+	m.server = command(append([]string{m.image, options}, m.dirs...)...)
 	m.output = new(bytes.Buffer)
 	m.server.Stderr = m.output
 	out, err := m.server.StdoutPipe()

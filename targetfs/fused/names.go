@@ -92,6 +92,9 @@ func (n *node) Symlink(_ <-chan struct{}, h *fuse.InHeader, target, name string,
 func (n *node) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	spec := image.NewInode{Mode: in.Mode&0o7777 | disk.ModeReg, UID: in.Uid, GID: in.Gid}
 	status := n.make(&in.InHeader, "create", name, spec, in.Umask, &out.EntryOut)
+	if status == fuse.Status(syscall.EEXIST) && in.Flags&unix.O_EXCL == 0 {
+		return fuse.Status(syscall.ESTALE) // another node was faster: the kernel looks again, and opens what it finds
+	}
 	if status == fuse.OK {
 		n.opened(n.addr(out.NodeId), in.Flags, &out.OpenOut)
 	}

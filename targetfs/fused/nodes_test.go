@@ -2,6 +2,7 @@ package fused_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,6 +131,33 @@ func TestTwoNodesUnderLoad(t *testing.T) {
 	}
 	g.Eventually(done.Load, patience).Should(gomega.Equal(int32(6)), "somebody hangs")
 	all.Wait()
+	m.unmount()
+}
+
+func TestAppendsFromTwoNodesDoNotOverlap(t *testing.T) {
+	g := gomega.NewWithT(t)
+	m := mounted(t, "nodes=2")
+	const lines = 200
+	var all sync.WaitGroup
+	for node, dir := range m.dirs {
+		all.Go(func() {
+			f, err := os.OpenFile(filepath.Join(dir, "f"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+			for i := 0; i < lines && err == nil; i++ {
+				_, err = fmt.Fprintf(f, "node %d line %03d\n", node, i)
+			}
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	text, err := os.ReadFile(m.path("f"))
+	must(t, err)
+	for node := range m.dirs {
+		for i := range lines {
+			g.Expect(bytes.Count(text, fmt.Appendf(nil, "node %d line %03d\n", node, i))).To(gomega.Equal(1), "node %d line %d", node, i)
+		}
+	}
 	m.unmount()
 }
 
