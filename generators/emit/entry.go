@@ -11,6 +11,8 @@ import (
 var entryPerformers = map[string]func(*writer, *text, *prog.Step){
 	"setxattr": (*writer).attribute, "getxattr": (*writer).attribute, "listxattr": (*writer).attribute, "removexattr": (*writer).attribute,
 	"symlink": (*writer).plainEntry, "readlink": (*writer).plainEntry, "ficlone": (*writer).ficlone,
+	"uring_read": (*writer).uring, "uring_write": (*writer).uring, "uring_readv": (*writer).uring, "uring_writev": (*writer).uring,
+	"uring_read_fixed": (*writer).uring, "uring_write_fixed": (*writer).uring,
 	"copy_file_range": (*writer).copyRange, "sendfile": (*writer).sendfile,
 }
 
@@ -46,3 +48,39 @@ func (g *writer) sendfile(t *text, s *prog.Step) {
 	out, in := g.ident(s, string(s.Args[0].(prog.Name))), g.ident(s, string(s.Args[1].(prog.Name)))
 	t.step(fmt.Sprintf("sendfile(%s, %s, %s, %s)", out, in, g.offset(s, 2), size(s.Args[3].(prog.Size))), wanted(s.Want, "ret", "ret >= 0"))
 }
+
+// uring hands opcode and arguments to a helper, whose errors are those of the request.
+func (g *writer) uring(t *text, s *prog.Step) {
+	args := g.args(t, s, 0)
+	op := "IORING_OP_" + strings.ToUpper(strings.TrimPrefix(s.Op, "uring_"))
+	t.step("uring("+op+", "+strings.Join(args, ", ")+")", wanted(s.Want, "ret", "ret >= 0"))
+}
+
+// uringHelper sets up a ring for every request: that is slow, and short.
+var uringHelper = helper{`\buring\(`, `
+static long uring(int op, int fd, const void *p, long n, long off)
+{
+	struct io_uring_params q = {0};
+	int ring = syscall(SYS_io_uring_setup, 4, &q);
+	char *m = mmap(NULL, q.cq_off.cqes + q.cq_entries * 16 + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, 0);
+	struct io_uring_sqe *e = mmap(NULL, 4 * sizeof *e, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+	struct iovec fixed = {(void *)p, n};
+	long ret = -1;
+	if (ring < 0 || m == MAP_FAILED || (void *)e == MAP_FAILED)
+		err(2, "io_uring");
+	*e = (struct io_uring_sqe){.opcode = op, .fd = fd, .addr = (long)p, .len = n, .off = off};
+	*(unsigned *)(m + q.sq_off.array) = 0;
+	*(unsigned *)(m + q.sq_off.tail) = 1;
+	if ((op != IORING_OP_READ_FIXED && op != IORING_OP_WRITE_FIXED) || syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &fixed, 1) == 0)
+		if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1)
+			ret = ((struct io_uring_cqe *)(m + q.cq_off.cqes))->res;
+	if (ret < -1 || (ret == -1 && *(unsigned *)(m + q.cq_off.tail) == 1)) {
+		errno = -ret;
+		ret = -1;
+	}
+	int saved = errno;
+	close(ring);
+	errno = saved;
+	return ret;
+}
+`}

@@ -83,6 +83,7 @@ var headers = []struct {
 	{"sys/prctl.h", []string{"prctl("}},
 	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx("}},
 	{"sys/syscall.h", []string{"syscall("}},
+	{"linux/io_uring.h", []string{"io_uring_"}},
 	{"sys/uio.h", []string{"struct iovec"}},
 	{"unistd.h", nil},
 }
@@ -93,7 +94,7 @@ type helper struct{ mark, code string }
 // helpers writes those that the code uses, and those that they use. An earlier one may be used by later ones.
 func (d dialect) helpers(code string) string {
 	all := ""
-	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers)) {
+	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper})) {
 		if regexp.MustCompile(h.mark).MatchString(all + code) {
 			all = d.adapt(h.code) + all
 		}

@@ -271,7 +271,7 @@ func (m *model) extend(i *inode, end int64, certain bool) {
 	if end <= i.minSize() {
 		return
 	}
-	weak := m.writes(nil, i)
+	weak := m.writes(nil, i) || m.doubt
 	m.grow(i, end, weak || !certain)
 	if certain && !weak {
 		i.sizes = append([]int64{end}, above(i.sizes, end)...)

@@ -142,6 +142,7 @@ func (m *model) readPage(a *area, pg int64) content {
 
 // writePlace puts bytes into a place; with perhaps, each byte may also stay what it was.
 func (m *model) writePlace(p place, with content, perhaps bool) {
+	perhaps = perhaps || m.doubt
 	if p.a == nil {
 		m.writeFile(p.ino, p.off, with, perhaps)
 		return

@@ -72,6 +72,8 @@ type model struct {
 	at, left int
 	// values are what steps have put or left in memory, by the id of their sources.
 	values map[int]*value
+	// doubt says that the running step may have done nothing at all.
+	doubt bool
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
 	sec *section
 }
@@ -96,6 +98,8 @@ var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
 	"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
 	"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,
 	"ficlone": (*model).ficloneStep, "copy_file_range": (*model).copyRangeStep, "sendfile": (*model).sendfileStep,
+	"uring_read": (*model).uringRead, "uring_readv": (*model).uringRead, "uring_write": (*model).uringWrite, "uring_writev": (*model).uringWrite,
+	"uring_read_fixed": (*model).uringFixed, "uring_write_fixed": (*model).uringFixed,
 }
 
 // Knows reports whether the model has a function for the operation.
@@ -138,7 +142,7 @@ func (m *model) needTail(s *prog.Step) {
 
 func isWrite(op string) bool {
 	switch op {
-	case "write", "pwrite", "writev", "pwritev", "pwritev2":
+	case "write", "pwrite", "writev", "pwritev", "pwritev2", "uring_write", "uring_writev", "uring_write_fixed":
 		return true
 	}
 	return false

@@ -1,6 +1,7 @@
 package prog
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -32,6 +33,12 @@ var entryOps = []Op{
 	{Name: "ficlone", Params: []Param{fd(), source()}, Doc: "ioctl(2) FICLONE: share all of the second file's data with the first"},
 	{Name: "copy_file_range", Counts: true, Params: []Param{fd(), memory("offset"), {Name: "to", Kind: KindFD}, memory("offset to"), size("length")}, Doc: "copy_file_range(2); the offsets lie in memory, a loff each, and move on"},
 	{Name: "sendfile", Counts: true, Params: []Param{fd(), source(), memory("offset"), size("length")}, Doc: "sendfile(2) to a file, from an offset that lies in memory"},
+	{Name: "uring_read", Counts: true, Params: []Param{fd(), buf(), size("offset")}, Doc: "IORING_OP_READ: submit to an io_uring of the actor's own, and wait"},
+	{Name: "uring_write", Counts: true, Params: []Param{fd(), buf(), size("offset")}, Doc: "IORING_OP_WRITE"},
+	{Name: "uring_readv", Counts: true, Params: []Param{fd(), iov(), size("offset")}, Doc: "IORING_OP_READV"},
+	{Name: "uring_writev", Counts: true, Params: []Param{fd(), iov(), size("offset")}, Doc: "IORING_OP_WRITEV"},
+	{Name: "uring_read_fixed", Counts: true, Params: []Param{fd(), buf(), size("offset")}, Doc: "IORING_OP_READ_FIXED, with the memory registered for the time of the step"},
+	{Name: "uring_write_fixed", Counts: true, Params: []Param{fd(), buf(), size("offset")}, Doc: "IORING_OP_WRITE_FIXED"},
 	{Name: "statx", Params: []Param{file("file"), buf()}, Doc: "statx(2) of basic fields into memory"},
 }
 
@@ -45,4 +52,12 @@ func (s *Step) forget() {
 			s.Args[1] = Value{Struct: v.Struct}
 		}
 	}
+}
+
+// notBefore refuses an offset before the beginning of the file: to io_uring -1 is the file position.
+func notBefore(_ *validator, s *Step) error {
+	if off := s.Args[2].(Size); !Bytes(0).AtMost(off) {
+		return fmt.Errorf("found offset %v, wanted 0 at least", off)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
+	"faultline/harness/uring"
 )
 
 // Probes of further entry points. Each makes the call that programs make.
@@ -28,6 +29,7 @@ var entryProbes = []probeRow{
 	{"xattr", (*prober).xattr},
 	{"copy-range", (*prober).copyRange},
 	{"sendfile", (*prober).sendfile},
+	{"io-uring", (*prober).uring},
 	{"f2fs-ioctl", tries("f2fs_features")},
 }
 
@@ -176,6 +178,27 @@ func (p *prober) begins(with byte, call string) error {
 	}
 	if b[0] != with {
 		return fmt.Errorf("%s did not bring the bytes of the source", call)
+	}
+	return nil
+}
+
+// uring reads and writes a page through a ring, and reads into a registered buffer.
+func (p *prober) uring() error {
+	r, err := uring.New()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	at := uintptr(unsafe.Pointer(&p.mem[0]))
+	for _, op := range []uint8{uring.Write, uring.Read} {
+		if _, errno := r.Do(op, p.fd(), at, uint32(p.page), 0); errno != 0 {
+			return fmt.Errorf("io_uring, opcode %d: %w", op, errno)
+		}
+	}
+	whole := unix.Iovec{Base: &p.mem[0]}
+	whole.SetLen(len(p.mem))
+	if _, errno := r.DoFixed(uring.ReadFixed, p.fd(), &whole, 0); errno != 0 {
+		return fmt.Errorf("io_uring with a registered buffer of %d pages: %w", filePages, errno)
 	}
 	return nil
 }

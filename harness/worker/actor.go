@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"faultline/harness/uring"
 )
 
 // actor performs steps on a thread of its own: the main thread, a thread of a pool, or an actor process.
@@ -30,6 +32,7 @@ type actor struct {
 	scratch []byte
 	page    []byte
 	stat    unix.Statx_t
+	ring    *uring.Ring
 	// dirents are buffers for reading directories, one for each depth.
 	dirents [][]byte
 	depth   int

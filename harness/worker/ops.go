@@ -1,5 +1,7 @@
 package worker
 
+import "faultline/harness/uring"
+
 // ops performs the operations, by name: one for each row of prog.Ops. It is filled in by init because wait leads back to the table.
 var ops map[string]func(*actor, *call) result
 
@@ -22,6 +24,8 @@ func init() {
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,
 		"ficlone": ficloneOp, "copy_file_range": copyFileRangeOp, "sendfile": sendfileOp,
+		"uring_read": uringOp(uring.Read), "uring_write": uringOp(uring.Write), "uring_readv": uringVectorOp(uring.Readv), "uring_writev": uringVectorOp(uring.Writev),
+		"uring_read_fixed": uringFixedOp(uring.ReadFixed), "uring_write_fixed": uringFixedOp(uring.WriteFixed),
 
 		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "poison": poisonOp, "unregister": unregisterOp,
 		"wait": waitOp, "proceeds": proceedsOp,
