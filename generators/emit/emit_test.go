@@ -179,13 +179,6 @@ func TestStructsAreThoseOfTheHeaders(t *testing.T) {
 	compile(t, c.String())
 }
 
-// Every example is C that compiles without a warning.
-func TestExamplesCompile(t *testing.T) {
-	for _, name := range prog.Examples() {
-		t.Run(name, func(t *testing.T) { compile(t, emit.C(parsed(t, prog.Example(name)))) })
-	}
-}
-
 func compile(t *testing.T, source string) (exe string) {
 	t.Helper()
 	cc, err := exec.LookPath("cc")

@@ -40,7 +40,7 @@ var rules = []rule{
 	{"harness/guest/initramfs", nil},
 	{"harness/guest/pid1", []string{"harness/guest/initramfs", "harness/machine/agent", "harness/self"}},
 	{"harness/guest", []string{"harness/guest/...", "harness/self"}},
-	{"harness/target", []string{"generators/prog", "harness/mount", "harness/self", "harness/watch", "harness/machine/...", "harness/guest/...", "targetfs/..."}},
+	{"harness/target", []string{"generators/prog", "harness/uring", "harness/mount", "harness/self", "harness/watch", "harness/machine/...", "harness/guest/...", "targetfs/..."}},
 	{"harness", []string{"generators/prog", "harness/self", "harness/watch", "harness/worker", "harness/machine", "harness/target", "results"}},
 	{"harness/campaign", []string{"generators/...", "harness", "harness/self", "harness/target", "results"}},
 	// The regressions are nothing but programs.
