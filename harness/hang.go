@@ -39,7 +39,7 @@ func (r *Runner) look(ctx context.Context) error {
 			delete(r.watchers, watched{l.TID, l.Seq, l.Step})
 			continue
 		}
-		if time.Since(l.Since) > r.opts.Deadline {
+		if time.Since(l.Since) > r.deadline() {
 			overdue = append(overdue, l)
 		} else {
 			acting = true
@@ -53,7 +53,7 @@ func (r *Runner) look(ctx context.Context) error {
 		key := watched{l.TID, l.Seq, l.Step}
 		judge := r.watchers[key]
 		if judge == nil {
-			judge = watch.NewJudge(watch.Rules{Deadline: r.opts.Deadline, Confirm: r.confirm()}, l.TID, l.Since)
+			judge = watch.NewJudge(watch.Rules{Deadline: r.deadline(), Confirm: r.confirm()}, l.TID, l.Since)
 			r.watchers[key] = judge
 		}
 		m := judge.Observe(samples[l.PID])
@@ -77,6 +77,11 @@ type silence struct {
 // silentFor is after how many deadlines a worker that does nothing is given up.
 const silentFor = 10
 
+// deadline is how long one step may take on the target's machine before anyone asks what it is doing.
+func (r *Runner) deadline() time.Duration {
+	return time.Duration(float64(r.opts.Deadline) * r.on.Facts().Slowdown)
+}
+
 // listen gives up a worker that has a program in hand and does nothing at all.
 func (r *Runner) listen(ctx context.Context, acting bool) error {
 	finished, j := r.proc.Finished(), r.flight[0]
@@ -85,7 +90,7 @@ func (r *Runner) listen(ctx context.Context, acting bool) error {
 		return nil
 	}
 	quiet := time.Since(r.silence.since)
-	if quiet < silentFor*r.opts.Deadline {
+	if quiet < silentFor*r.deadline() {
 		return nil
 	}
 	o := r.outcome(j)
@@ -101,7 +106,7 @@ var remote = regexp.MustCompile(`^(fuse|nfs|cifs|smb3|9p|ceph|afs|virtiofs)`)
 // like none, so there it must be later than any deadline by far.
 func (r *Runner) confirm() time.Duration {
 	if remote.MatchString(r.target.Mount().Type) {
-		return 3 * r.opts.Deadline
+		return 3 * r.deadline()
 	}
 	return 0
 }
@@ -167,6 +172,10 @@ func (r *Runner) clearAway(ctx context.Context, o *Outcome) error {
 	r.proc = nil
 	clear(r.watchers)
 	defer func() { go proc.Close() }() // it waits for a worker that may never end
+	if r.disposable() {
+		r.askKernel(o, proc)
+		return r.replace(ctx)
+	}
 	proc.Kill()
 	aborted := r.target.Abort()
 	if errors.Is(aborted, target.ErrNothingToAbort) {

@@ -16,6 +16,8 @@ import (
 type suspects struct {
 	facts target.Facts
 	pids  []int
+	// all says that nothing else goes on: the machine is there for the target only.
+	all bool
 }
 
 // device is the pattern of the block device's name, which is in nothing if there is none.
@@ -38,37 +40,48 @@ func (s suspects) task() *regexp.Regexp {
 }
 
 // askKernel looks at the kernel log since the last program. A complaint about what we run is the fault of the program that just ran, in proc.
-func (r *Runner) askKernel(o *Outcome, proc machine.Worker) {
+// It reports whether there was one.
+func (r *Runner) askKernel(o *Outcome, proc machine.Worker) (complained bool) {
 	lines, _ := r.log.Since(r.mark)
 	if len(lines) == 0 {
-		return
+		return false
 	}
 	r.mark = watch.Mark(lines[len(lines)-1].Seq)
-	blame(o, lines, suspects{r.target.Mount(), proc.PIDs()})
+	return blame(o, lines, suspects{r.target.Mount(), proc.PIDs(), r.disposable()})
 }
 
 // blame judges by what the kernel has printed while a program ran.
-func blame(o *Outcome, lines []watch.Line, who suspects) {
-	if found, ours := complaint(lines, who); ours {
-		kind := kernelKind(found.Kind)
-		switch {
-		case kind != results.KernelHang:
-			o.Verdict, o.Signature = results.Crash, found.Kind
-			o.Message = joined("the kernel says: "+found.Line.Text, o.Message)
-		case o.Verdict != results.Hang: // the watcher's own words about a hang say more
-			o.Verdict, o.Signature = results.Hang, found.Kind
-			o.Message = joined("the kernel says: "+found.Line.Text, o.Message)
-		}
-		o.Kind = kind
+func blame(o *Outcome, lines []watch.Line, who suspects) (complained bool) {
+	found, complained := complaint(lines, who)
+	if complained {
+		accuse(o, found, lines)
 	}
-	if o.Verdict == results.Pass {
-		return
+	if o.Verdict != results.Pass {
+		o.Evidence = append(o.Evidence, Section{"kernel.log", logText(lines)})
 	}
+	return complained
+}
+
+// accuse makes a complaint of the kernel the verdict.
+func accuse(o *Outcome, found watch.Finding, lines []watch.Line) {
+	kind := kernelKind(found.Kind)
+	verdict := results.Crash
+	if kind == results.KernelHang {
+		verdict = results.Hang
+	}
+	if verdict == results.Crash || o.Verdict != results.Hang { // the watcher's own words about a hang say more
+		o.Verdict, o.Signature = verdict, found.Kind
+		o.Message = joined("the kernel says: "+found.Line.Text, o.Message)
+	}
+	o.Kind = kind
+}
+
+func logText(lines []watch.Line) string {
 	var text strings.Builder
 	for _, l := range lines {
 		fmt.Fprintf(&text, "[%12.6f] %s\n", l.At.Seconds(), l.Text)
 	}
-	o.Evidence = append(o.Evidence, Section{"kernel.log", text.String()})
+	return text.String()
 }
 
 // joined are the parts of a message that are not empty.
@@ -87,6 +100,9 @@ func complaint(lines []watch.Line, who suspects) (watch.Finding, bool) {
 	findings := watch.Scan(lines)
 	if len(findings) == 0 {
 		return watch.Finding{}, false
+	}
+	if who.all {
+		return gravest(findings), true
 	}
 	task, device := who.task(), who.device()
 	for _, f := range findings {

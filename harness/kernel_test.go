@@ -106,7 +106,7 @@ func TestSilentWorker(t *testing.T) {
 	r, err := NewRunner(t.Context(), openDir(dir), Options{Deadline: 100 * time.Millisecond, Repeats: -1})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer r.Close(t.Context())
-	g.Expect(r.hire()).To(gomega.Succeed())
+	g.Expect(r.hire(t.Context())).To(gomega.Succeed())
 	began := time.Now()
 	p := plain(t)
 	r.flight = []*job{{p: p, text: p.String(), seq: 1, sentAt: began}}

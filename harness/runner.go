@@ -33,6 +33,8 @@ type Runner struct {
 	silence       silence
 	out           func(Outcome)
 	last          string
+	// idleDeaths counts the machines that died while no program ran, since the last program that ended.
+	idleDeaths int
 	// Leaked counts workers that could not be killed and were left behind.
 	Leaked int
 }
@@ -103,7 +105,7 @@ func (r *Runner) Stream(ctx context.Context, in <-chan *prog.Prog, out func(Outc
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		if err := r.feed(); err != nil {
+		if err := r.feed(ctx); err != nil {
 			return r.lost(err)
 		}
 		next := in
@@ -176,14 +178,14 @@ func (r *Runner) reports() <-chan worker.Report {
 }
 
 // feed gives the worker what it may have in hand, and a new worker its first.
-func (r *Runner) feed() error {
+func (r *Runner) feed(ctx context.Context) error {
 	if r.proc != nil && r.sent >= r.opts.Lifetime && len(r.flight) == 0 {
 		r.proc.Close()
 		r.proc = nil
 	}
 	for len(r.queue) > 0 && r.fits(r.queue[0]) && (r.proc == nil || r.sent < r.opts.Lifetime) {
 		if r.proc == nil {
-			if err := r.hire(); err != nil {
+			if err := r.hire(ctx); err != nil {
 				return err
 			}
 		}
@@ -210,13 +212,25 @@ func (r *Runner) fits(j *job) bool {
 	return len(r.flight) == 0 || len(r.flight) < depth && bytes <= ahead
 }
 
-func (r *Runner) hire() error {
-	proc, err := r.on.StartWorker(worker.Config{Dir: r.target.Dir(), Other: r.target.Other()})
-	if err != nil {
-		return fmt.Errorf("start a worker: %w", err)
+// hire starts a worker, on another machine if this one has died meanwhile.
+func (r *Runner) hire(ctx context.Context) error {
+	proc, err := r.startWorker()
+	for err != nil {
+		death := r.on.Death()
+		if death == nil {
+			return fmt.Errorf("start a worker: %w", err)
+		}
+		if err := r.mourn(ctx, death); err != nil {
+			return err
+		}
+		proc, err = r.startWorker()
 	}
 	r.proc, r.sent = proc, 0
 	return nil
+}
+
+func (r *Runner) startWorker() (machine.Worker, error) {
+	return r.on.StartWorker(worker.Config{Dir: r.target.Dir(), Other: r.target.Other()})
 }
 
 // finish takes the worker's report of one program.
@@ -230,9 +244,12 @@ func (r *Runner) finish(ctx context.Context, report worker.Report) error {
 	r.last = j.p.Name
 	clear(r.watchers)
 	o := r.judge(j, report)
-	r.askKernel(&o, r.proc)
+	r.idleDeaths = 0
 	var err error
-	if o.Verdict != results.Pass {
+	switch complained := r.askKernel(&o, r.proc); {
+	case complained && r.disposable():
+		err = r.refresh(ctx)
+	case o.Verdict != results.Pass:
 		err = r.askTarget(ctx, &o)
 	}
 	r.settle(j, o)
@@ -247,7 +264,7 @@ func (r *Runner) settle(j *job, o Outcome) {
 			return
 		}
 		j.first, j.left = &o, r.opts.Repeats
-		if o.Verdict == results.Hang || o.Kind == results.TimeoutSlow {
+		if o.Verdict == results.Hang || o.Kind == results.TimeoutSlow || o.Kind == results.KernelPanic {
 			j.left = min(j.left, hangRepeats)
 		}
 	} else {
@@ -285,6 +302,9 @@ func (r *Runner) died(ctx context.Context) error {
 	proc := r.proc
 	r.proc = nil
 	clear(r.watchers)
+	if death := r.on.Death(); death != nil {
+		return r.bereaved(ctx, proc, death)
+	}
 	if !kill(proc) { // reports may also end because they cannot be read
 		r.Leaked++
 	}
@@ -297,8 +317,12 @@ func (r *Runner) died(ctx context.Context) error {
 	r.flight, r.queue = nil, append(r.flight[1:], r.queue...)
 	r.last = j.p.Name
 	o := r.crashed(j, proc)
-	r.askKernel(&o, proc)
-	err := r.askTarget(ctx, &o)
+	var err error
+	if complained := r.askKernel(&o, proc); complained && r.disposable() {
+		err = r.replace(ctx)
+	} else {
+		err = r.askTarget(ctx, &o)
+	}
 	r.settle(j, o)
 	return err
 }
@@ -308,7 +332,7 @@ func (r *Runner) killWorker() {
 	if r.proc == nil {
 		return
 	}
-	if !kill(r.proc) {
+	if !r.disposable() && !kill(r.proc) {
 		r.Leaked++
 	}
 	go r.proc.Close() // it waits for a worker that may never end

@@ -140,6 +140,9 @@ func (r *Runner) askTarget(ctx context.Context, o *Outcome) error {
 	if err == nil {
 		return nil
 	}
+	if death := r.on.Death(); death != nil {
+		return r.inherit(ctx, o, death)
+	}
 	var unfit *target.Unfit
 	switch {
 	case errors.As(err, &unfit) && unfit.Cause == target.Died:

@@ -38,6 +38,8 @@ type Facts struct {
 	Kernel string
 	// Slowdown is how many times longer system calls and page faults take there than on this machine, at least 1. Deadlines grow by it.
 	Slowdown float64
+	// Disposable is set if the machine was made for the target and goes with it. Whatever its kernel complains of is about what runs there.
+	Disposable bool
 }
 
 // Worker is a handle on a worker. *worker.Proc is one, and documents the methods.

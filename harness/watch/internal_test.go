@@ -129,7 +129,7 @@ func TestParseLoad(t *testing.T) {
 	g := gomega.NewWithT(t)
 	g.Expect(parseLoad([]byte("0.21 0.27 0.16 3/141 12345\n"))).To(gomega.Equal(3.0))
 	g.Expect(parseLoad([]byte("0.21 0.27"))).To(gomega.BeZero())
-	g.Expect(load()).To(gomega.BeNumerically(">", 0))
+	g.Expect(Load()).To(gomega.BeNumerically(">", 0))
 }
 
 func TestParseRecord(t *testing.T) {

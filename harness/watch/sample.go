@@ -46,7 +46,7 @@ type Sampler struct {
 
 // Sample takes one. It always returns, within seconds even if /proc does not answer.
 func (s Sampler) Sample() Sample {
-	sample := Sample{At: time.Now(), Load: load()}
+	sample := Sample{At: time.Now(), Load: Load()}
 	process, err := Take(s.PID)
 	if err != nil && !gone(err) {
 		sample.Problem = err.Error()
@@ -102,8 +102,8 @@ func parseDiskstats(text []byte) (map[string]Disk, error) {
 	return disks, nil
 }
 
-// load is the number of runnable threads per CPU, from the fourth field of /proc/loadavg ("3/512"), now and not averaged.
-func load() float64 {
+// Load is the number of runnable threads per CPU, from the fourth field of /proc/loadavg ("3/512"), now and not averaged; 0 if unknown.
+func Load() float64 {
 	text, err := ask("/proc/loadavg")
 	if err != nil {
 		return 0

@@ -102,7 +102,7 @@ func (m *Machine) await(ctx context.Context) error {
 	if m.hello.Version != wire.Version {
 		return fmt.Errorf("it speaks version %d of the protocol, we %d", m.hello.Version, wire.Version)
 	}
-	m.facts = machine.Facts{Kernel: m.hello.Kernel, Slowdown: slowdown(m.hello.Pace, machine.Pace())}
+	m.facts = machine.Facts{Kernel: m.hello.Kernel, Slowdown: slowdown(m.hello.Pace, machine.Pace()), Disposable: true}
 	return nil
 }
 
@@ -196,6 +196,8 @@ func (m *Machine) Sample(of machine.Subject) watch.Sample {
 		return watch.Sample{At: time.Now(), Problem: err.Error()}
 	}
 	s.At = m.clock.ours(s.At)
+	// Whoever should wake the thread in there waits for a CPU of this machine.
+	s.Load = max(s.Load, watch.Load())
 	return s
 }
 

@@ -103,7 +103,7 @@ func FromWire(t, zero time.Time) time.Time { return zero.Add(t.Sub(time.Unix(0, 
 // Times moves all times of a state with move.
 func (s *WorkerState) Times(move func(time.Time) time.Time) {
 	for i := range s.Live {
-		s.Live[i].Began = move(s.Live[i].Began)
+		s.Live[i].Began, s.Live[i].Since = move(s.Live[i].Began), move(s.Live[i].Since)
 	}
 }
 
