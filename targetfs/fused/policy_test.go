@@ -144,3 +144,15 @@ func TestSwitch(t *testing.T) {
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(fused.ErrFixed.Error())))
 	m.unmount()
 }
+
+// TestNoPolicy: several nodes have none, and say so.
+func TestNoPolicy(t *testing.T) {
+	g := gomega.NewWithT(t)
+	const why = "with several nodes FUSE does not say when a read or a write begins"
+	m := mounted(t, "copy=nofault,nodes=2")
+	g.Expect(m.ask("policy")).To(gomega.Equal("kernel\n"))
+	_, err := control.Ask(t.Context(), m.dirs[1], "policy", "nofault")
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(why)))
+	m.unmount()
+	g.Expect(m.output.String()).To(gomega.ContainSubstring("copy=nofault is not possible, and so copy=kernel is used: " + why))
+}

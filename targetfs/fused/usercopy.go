@@ -10,17 +10,27 @@ import (
 	"faultline/targetfs/usercopy"
 )
 
-// newCopier applies the user-copy policy of the options. Where we may not look at callers, it says so and uses kernel.
+// newCopier applies the user-copy policy of the options. Where there can be none, it says so and uses kernel.
 func (s *Server) newCopier() {
-	if s.options.Copy != usercopy.Kernel {
-		if err := usercopy.Allowed(); err != nil {
-			s.log.Printf("copy=%v is not possible, and so copy=kernel is used: %v", s.options.Copy, err)
-			s.options.Copy = usercopy.Kernel
-		}
+	if err := s.mayCopy(s.options.Copy); err != nil {
+		s.log.Printf("copy=%v is not possible, and so copy=kernel is used: %v", s.options.Copy, err)
+		s.options.Copy = usercopy.Kernel
 	}
 	s.copier = usercopy.New(s.options.Copy, func(err error) {
 		s.log.Printf("copy=%v is not possible for all callers; with some it is copy=kernel: %v", s.copier.Policy(), err)
 	})
+}
+
+// mayCopy tells whether a policy can be had. Where several nodes share the image, files are open with FOPEN_DIRECT_IO, and then the kernel asks
+// for nothing before it takes the buffer (fs/fuse/file.c, fuse_direct_read_iter and fuse_direct_write_iter).
+func (s *Server) mayCopy(p usercopy.Policy) error {
+	if p == usercopy.Kernel {
+		return nil
+	}
+	if s.options.nodes() > 1 {
+		return errors.New("with several nodes FUSE does not say when a read or a write begins")
+	}
+	return usercopy.Allowed()
 }
 
 // Copier is the user-copy policy in force, with its counters.
@@ -28,11 +38,11 @@ func (s *Server) Copier() *usercopy.Copier { return s.copier }
 
 // SetPolicy changes the policy. On a mount that was made for speed it returns ErrFixed.
 func (s *Server) SetPolicy(p usercopy.Policy) error {
+	if err := s.mayCopy(p); err != nil {
+		return err
+	}
 	if s.options.fast() && p != usercopy.Kernel {
 		return ErrFixed
-	}
-	if err := usercopy.Allowed(); err != nil && p != usercopy.Kernel {
-		return err
 	}
 	s.copier.SetPolicy(p)
 	return nil
@@ -77,7 +87,7 @@ func readOp(direct bool) string {
 // fault that fails is the policy's own, and none of the image's: EDEADLK gets no line in the log.
 func (n *node) lockFault(h *fuse.InHeader, ino uint64) (done func(), ok bool, err error) {
 	f := n.s.copier.Fault(int(h.Pid))
-	if f == nil || n.shared() && !n.glocks.LockedBy(f.Owner(), glock.InodeName(ino)) {
+	if f == nil {
 		return nil, false, nil
 	}
 	l := locks{op: operations["page fault"]}
