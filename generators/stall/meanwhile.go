@@ -73,7 +73,8 @@ func (l *layout) servedWith(page int) string {
 	return ", " + pattern(page)
 }
 
-// buildCrossed has two calls stopped with what they hold, and lets both go into a mapping of the other's file.
+// buildCrossed has two calls stopped with what they hold, and lets both go into a mapping of the other's file. The rest is done before: an fsync may have to
+// wait for a call that is stopped.
 func (l *layout) buildCrossed() {
 	l.File("B", fileB)
 	flags, actors := "rdwr", [2]string{"t1", "t2"}
@@ -96,6 +97,10 @@ func (l *layout) buildCrossed() {
 		l.Line("%su%d = stall(1p)", actor, i+1)
 		l.Line("%sfsync(e%d)", actor, i+1)
 		l.Line("%sfadvise(e%d, 0, 8p, dontneed)", actor, i+1)
+	}
+	if l.meanwhile == "crossed-processes" {
+		l.Line("wait(p1)")
+		l.Line("wait(p2)")
 	}
 	for i, actor := range actors {
 		offset := ""
