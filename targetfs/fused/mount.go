@@ -74,7 +74,7 @@ func (s *Server) open() error {
 		return fail(err)
 	}
 	im, err := image.Open(f, size, image.Options{
-		ReadOnly: s.options.ReadOnly, Quota: s.options.Quota, Journal: s.options.Journal, AnyProtocol: s.options.nodes() > 1})
+		ReadOnly: s.options.ReadOnly, Quota: s.options.Quota, Journal: s.options.Journal})
 	if err != nil {
 		return fail(err)
 	}
