@@ -21,7 +21,7 @@ func TestReadmePicture(t *testing.T) {
 	g := gomega.NewWithT(t)
 	readme, err := os.ReadFile("../../README.md")
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	const begin = "```\n$ faultline run --target planted:block-read"
+	const begin = "```\n$ faultline run --target fuse:copy=faulting"
 	_, session, found := strings.Cut(string(readme), begin)
 	g.Expect(found).To(gomega.BeTrue(), "the session of a hang is not in the README")
 	session, _, _ = strings.Cut(strings.TrimPrefix(begin, "```\n")+session, "\n```")
