@@ -72,9 +72,12 @@ func (c *Console) Since(mark int) []Line {
 }
 
 // Text is all that is kept.
-func (c *Console) Text() string {
+func (c *Console) Text() string { return c.TextSince(0) }
+
+// TextSince is the lines after a mark, as far as they are kept.
+func (c *Console) TextSince(mark int) string {
 	var b strings.Builder
-	for _, l := range c.Since(0) {
+	for _, l := range c.Since(mark) {
 		b.WriteString(l.Text)
 		b.WriteByte('\n')
 	}

@@ -19,7 +19,7 @@ type fsType struct {
 	minSize int64    // bytes; mkfs or mount refuses less
 }
 
-// fsTypes are the types that loop: can make. Exit codes are those of the manual pages named.
+// fsTypes are the types that loop:, uml: and qemu: can make. Exit codes are those of the manual pages named.
 var fsTypes = []fsType{
 	{"ext4", []string{"mkfs.ext4", "-q", "-F"}, []string{"e2fsck", "-f", "-n"}, 4, "skipping journal recovery", "e2fsprogs", 8 << 20}, // e2fsck(8)
 	{"ext3", []string{"mkfs.ext3", "-q", "-F"}, []string{"e2fsck", "-f", "-n"}, 4, "skipping journal recovery", "e2fsprogs", 8 << 20},
@@ -28,6 +28,9 @@ var fsTypes = []fsType{
 	{"btrfs", []string{"mkfs.btrfs", "-q", "-f"}, []string{"btrfs", "check", "--readonly"}, 1, "", "btrfs-progs", 128 << 20},
 	{"f2fs", []string{"mkfs.f2fs", "-q", "-f"}, []string{"fsck.f2fs", "--dry-run"}, 255, "", "f2fs-tools", 64 << 20},                 // 1, 4 and 255 seen in 1.15
 	{"gfs2", []string{"mkfs.gfs2", "-q", "-O", "-p", "lock_nolock"}, []string{"fsck.gfs2", "-n"}, 4 | 8, "", "gfs2-utils", 64 << 20}, // 8 is "cannot repair that" too, seen in 3.5
+	{"exfat", []string{"mkfs.exfat"}, []string{"fsck.exfat", "-n"}, 4, "", "exfatprogs", 8 << 20},
+	{"ocfs2", []string{"mkfs.ocfs2", "-q", "-F", "-M", "local"}, []string{"fsck.ocfs2", "-f", "-n"}, 4, "", "ocfs2-tools", 128 << 20}, // fsck.ocfs2(8)
+	{"ntfs3", []string{"mkfs.ntfs", "-q", "-F", "-Q"}, []string{"ntfsfix", "-n"}, 1, "", "ntfs-3g", 8 << 20},
 }
 
 func fsTypeNames() []string {
@@ -55,14 +58,16 @@ func findFSType(spec, name string) (fsType, error) {
 }
 
 // lacks lists what this machine lacks to make, mount and check the type, each with how to get it.
-func (t fsType) lacks() []lack {
+func (t fsType) lacks() []lack { return append(t.lacksTools(), lacksType(t.name)...) }
+
+func (t fsType) lacksTools() []lack {
 	var lacks []lack
 	for _, tool := range []string{t.mkfs[0], t.fsck[0]} {
 		if _, err := findTool(tool); err != nil {
 			lacks = append(lacks, lack{tool + " is not installed", "package " + t.pkg})
 		}
 	}
-	return append(lacks, lacksType(t.name)...)
+	return lacks
 }
 
 // check runs the type's checker on an unmounted image. The error is a *CheckError if it found damage.

@@ -32,7 +32,9 @@ func Kinds() []Kind {
 		loopKind(),
 		overlayKind(),
 		plantedKind(),
+		qemuKind(),
 		tmpfsKind(),
+		umlKind(),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
+	"faultline/harness/guest"
 	"faultline/harness/machine"
 )
 
@@ -35,6 +36,8 @@ type local struct {
 	lacks  map[string]string // need -> reason, beginning with the need
 	server *server           // nil unless a process of ours serves it
 	base   Target            // what it is stacked on, or nil
+	under  string            // the type that it is stacked on in a guest, or empty
+	guest  *guest.Guest      // nil unless it is in one
 	silent bool              // Check must not make a file: that could set off a planted fault
 
 	mu    sync.Mutex
@@ -79,6 +82,11 @@ func (b *local) Servers() []int {
 }
 
 func (b *local) Abort() error {
+	if b.guest != nil {
+		b.ruin(Died, "its guest was ended")
+		b.guest.Kill()
+		return nil
+	}
 	if b.server == nil {
 		return fmt.Errorf("%s: %w: %s", b.spec, ErrNothingToAbort, b.whyNoAbort())
 	}
@@ -259,8 +267,11 @@ func (b *local) setLack(need, reason string) {
 	}
 }
 
-// laterRemove has a folder of ours deleted by Close.
+// laterRemove has a folder of ours deleted by Close. In a guest nothing is worth it.
 func (b *local) laterRemove(h home) {
+	if b.guest != nil {
+		return
+	}
 	b.later("remove "+h.Path, func(ctx context.Context) error {
 		if ruins := b.ruined(); ruins != nil && h == b.home {
 			return fmt.Errorf("it is left behind: %s", ruins.Detail)
@@ -291,7 +302,11 @@ func (b *local) declare(p probed) {
 			b.setLack(need, b.base.Lacks(need)) // overlayfs hands reads and writes to the upper file (fs/backing-file.c)
 			continue
 		}
-		b.setLack(need, unpromised(b.mount, parseVersion(b.facts.Kernel), need))
+		m := b.mount
+		if b.under != "" {
+			m = mountinfo{Type: b.under}
+		}
+		b.setLack(need, unpromised(m, parseVersion(b.facts.Kernel), need))
 	}
 }
 

@@ -1,0 +1,94 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"faultline/harness/guest"
+	"faultline/harness/guest/kernels"
+	"faultline/harness/machine/remote"
+)
+
+// openGuest takes a guest from the pool. From then on everything is asked of the guest.
+func openGuest(ctx context.Context, b *local, arg string) error {
+	o, err := parseGuest(b.spec, arg)
+	if err != nil {
+		return err
+	}
+	b.spec = o.spec()
+	store, err := kernels.Open()
+	if err != nil {
+		return err
+	}
+	k, err := store.Lookup(ctx, o.kind, o.kernel)
+	if err != nil {
+		return &Missing{b.spec, []string{err.Error()}}
+	}
+	if err := missing(b.spec, o.lacks(), lacksRoom(b.opts.Temp, o.size)); err != nil {
+		return err
+	}
+	pool, err := b.guestPool(ctx, o, k)
+	if err != nil {
+		return err
+	}
+	vm, err := pool.Take(ctx)
+	if err != nil {
+		return err
+	}
+	b.later("end the guest", func(ctx context.Context) error { defer pool.Put(vm); return b.endGuest(ctx, o, vm) })
+	if err := b.moveIn(ctx, vm); err != nil {
+		return err
+	}
+	if o.fs.stacked {
+		b.under = o.on.name
+	}
+	if err := b.settle(ctx, makeArgs{Base: guestPoint, Owner: b.owner}, true); err != nil {
+		return err
+	}
+	return b.inspect(ctx)
+}
+
+// lacks lists the tools that this machine lacks for the disk. Our own mkfs does for gfs2.
+func (o guestOptions) lacks() []lack {
+	of := o.disk()
+	if of == nil || of.name == "gfs2" && o.mkfs == "" && !o.check {
+		return nil
+	}
+	return of.lacksTools()
+}
+
+// moveIn reaches the agent. There is no user's folder in the guest.
+func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
+	mark := vm.Console().Mark()
+	m, err := remote.Dial(ctx, vm.Channel(), remote.Options{
+		Exited: vm.Exited(), How: vm.How, Console: func() string { return vm.Console().TextSince(mark) },
+	})
+	if err != nil {
+		return err
+	}
+	b.liveOn(m)
+	b.guest = vm
+	b.opts.Temp, b.opts.Other = "/tmp", ""
+	return nil
+}
+
+// offPatience is how long a guest may take to write everything back and unmount.
+const offPatience = 30 * time.Second
+
+// endGuest turns the guest off in good order, if it can still be, and checks the disk that it leaves.
+func (b *local) endGuest(ctx context.Context, o guestOptions, vm *guest.Guest) error {
+	if b.guest == nil || b.ruined() != nil || b.on.Death() != nil || ctx.Err() != nil {
+		return nil // it is killed, and its disk is no worse than any after a crash
+	}
+	b.hands.close()
+	offCtx, cancel := context.WithTimeout(ctx, offPatience)
+	defer cancel()
+	if !vm.Off(offCtx) {
+		return fmt.Errorf("it was not unmounted, and not checked: %s", lastLine(vm.Console().Text()))
+	}
+	if of := o.disk(); of != nil && o.check {
+		return of.check(ctx, b.spec, vm.Disk(0))
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"faultline/harness/guest"
+	"faultline/harness/guest/initramfs"
+	"faultline/harness/guest/kernels"
+	"faultline/harness/guest/pid1"
+	"faultline/targetfs/disk"
+	"faultline/targetfs/image"
+)
+
+// agentRole gets the channel in a guest.
+const agentRole = "guest-agent"
+
+// guestPools are kept while we run, one for all targets that are alike: a target that is replaced finds its guest in reserve, with a disk made from the
+// same template.
+var guestPools = struct {
+	sync.Mutex
+	all map[string]*guest.Pool
+}{all: map[string]*guest.Pool{}}
+
+// guestPool finds or makes the pool of a spec. Its files have no names any more when it returns, so that nothing of them can be left behind.
+func (b *local) guestPool(ctx context.Context, o guestOptions, k kernels.Kernel) (*guest.Pool, error) {
+	guestPools.Lock()
+	defer guestPools.Unlock()
+	key := strings.Join([]string{b.spec, b.opts.Temp, k.Linux, k.Source}, "\x00")
+	if p := guestPools.all[key]; p != nil {
+		return p, nil
+	}
+	s := guest.Spec{
+		Kernel: k, Memory: o.memory, Temp: b.opts.Temp, KVM: o.kvm,
+		Order: pid1.Order{Agent: agentRole, Mounts: o.mounts()},
+	}
+	dir, err := makeHome(b.opts.Temp, b.owner)
+	if err != nil {
+		return nil, err
+	}
+	err = o.fill(ctx, b.spec, &s, dir.Path)
+	if removeErr := removeOurs(dir); err == nil {
+		err = removeErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := guest.NewPool(s)
+	guestPools.all[key] = p
+	return p, nil
+}
+
+// fill makes the files of a guest in dir and opens them.
+func (o guestOptions) fill(ctx context.Context, spec string, s *guest.Spec, dir string) error {
+	initrd := dir + "/initrd"
+	if err := o.writeInitrd(spec, s.Kernel, initrd); err != nil {
+		return err
+	}
+	var err error
+	if s.Initrd, err = keepOpen(initrd); err != nil {
+		return err
+	}
+	if o.disk() == nil {
+		return nil
+	}
+	path := dir + "/disk"
+	if err := o.format(ctx, s.Kernel, path); err != nil {
+		return err
+	}
+	template, err := keepOpen(path)
+	s.Disks = []string{template}
+	return err
+}
+
+// keepOpen opens a file until our end, and names it in a way that outlives its own name (proc_pid_fd(5)).
+func keepOpen(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	kept = append(kept, f)
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()), nil
+}
+
+// kept are the files that must not be closed. It is guarded by guestPools.
+var kept []*os.File
+
+func (o guestOptions) writeInitrd(spec string, k kernels.Kernel, path string) error {
+	tree, err := initramfs.OpenTree(k.Modules)
+	if err != nil {
+		return err
+	}
+	files, err := tree.Resolve(o.modules())
+	if err != nil {
+		return &Missing{spec, []string{err.Error()}}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return initramfs.Write(f, "/proc/self/exe", files)
+}
+
+// format makes the file system that every guest begins with.
+func (o guestOptions) format(ctx context.Context, k kernels.Kernel, path string) error {
+	if err := makeImage(path, o.size); err != nil {
+		return err
+	}
+	of := o.disk()
+	if of.name == "gfs2" && o.mkfs == "" {
+		return formatGFS2(path, o.size, parseVersion(k.Release))
+	}
+	_, err := runTool(ctx, of.mkfs[0], slices.Concat(of.mkfs[1:], strings.Fields(o.mkfs), []string{path})...)
+	return err
+}
+
+// newFormat is the first kernel that mounts format 1802 (GFS2_FS_FORMAT_MAX in include/uapi/linux/gfs2_ondisk.h).
+var newFormat = version{5, 13}
+
+func formatGFS2(path string, size int64, kernel version) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("make an image: %w", err)
+	}
+	defer f.Close()
+	var options image.FormatOptions
+	if kernel.less(newFormat) {
+		options.Version = disk.Format1801
+	}
+	return image.Format(f, size, options)
+}
