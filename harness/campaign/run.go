@@ -34,13 +34,16 @@ func OpenTarget(ctx context.Context, spec string, opts target.Options) (*Target,
 	return &Target{Spec: t.Spec(), Class: class(t), opts: opts, first: t}, nil
 }
 
-// class is fstyp.config.kind: "xfs.default.loop", "ext4.default.dir".
+// class is fstyp.config.kind: "xfs.default.loop", "ext4.default.dir", "gfs2.6_1.uml".
 func class(t target.Target) string {
 	kind, rest, _ := strings.Cut(t.Spec(), ":")
 	config := "default"
 	if kind != "dir" {
 		if _, opts, has := strings.Cut(rest, ","); has {
 			config = opts
+		}
+		if kind == "uml" || kind == "qemu" {
+			config = strings.Replace(rest, ",fs="+t.FS(), "", 1)
 		}
 		if kind == "planted" || kind == "fuse" && rest != "" {
 			config = rest

@@ -33,7 +33,7 @@ func TestBadInput(t *testing.T) {
 		"run --target nonesuch:x":                   `target "nonesuch:x": there is no kind "nonesuch"; the kinds are ` + strings.Join(kinds, ", "),
 		"run --target plantd:eio":                   `target "plantd:eio": there is no kind "plantd"; did you mean "planted:eio"; the kinds are ` + strings.Join(kinds, ", "),
 		"run --target planted:nonesuch":             `target "planted:nonesuch": fault "nonesuch": no fault is called "nonesuch"; there are ` + strings.Join(faults, ", "),
-		"run --target loop:nonesuch":                `target "loop:nonesuch": there is no file-system type "nonesuch"; the types are ext4, ext3, ext2, xfs, btrfs, f2fs, gfs2`,
+		"run --target loop:nonesuch":                `target "loop:nonesuch": there is no file-system type "nonesuch"; the types are ext4, ext3, ext2, xfs, btrfs, f2fs, gfs2, exfat, ocfs2, ntfs3`,
 		"run --target dir:/no/such":                 `target "dir:/no/such": /no/such does not exist`,
 		"run --target dir:DIR/file":                 `target "dir:DIR/file": DIR/file is not a directory`,
 		"run --group nonesuch":                      `there is no group "nonesuch"; the groups are ` + strings.Join(campaign.Groups(), " "),

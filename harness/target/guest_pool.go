@@ -12,12 +12,10 @@ import (
 	"faultline/harness/guest/initramfs"
 	"faultline/harness/guest/kernels"
 	"faultline/harness/guest/pid1"
+	"faultline/harness/machine/agent"
 	"faultline/targetfs/disk"
 	"faultline/targetfs/image"
 )
-
-// agentRole gets the channel in a guest.
-const agentRole = "guest-agent"
 
 // guestPools are kept while we run, one for all targets that are alike: a target that is replaced finds its guest in reserve, with a disk made from the
 // same template.
@@ -36,7 +34,7 @@ func (b *local) guestPool(ctx context.Context, o guestOptions, k kernels.Kernel)
 	}
 	s := guest.Spec{
 		Kernel: k, Memory: o.memory, Temp: b.opts.Temp, KVM: o.kvm,
-		Order: pid1.Order{Agent: agentRole, Mounts: o.mounts()},
+		Order: pid1.Order{Agent: agent.Role, Mounts: o.mounts()},
 	}
 	dir, err := makeHome(b.opts.Temp, b.owner)
 	if err != nil {

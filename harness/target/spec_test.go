@@ -12,7 +12,7 @@ import (
 )
 
 // kindNames is how messages list the kinds.
-const kindNames = "the kinds are dir, fuse, loop, overlay, planted, tmpfs"
+const kindNames = "the kinds are dir, fuse, loop, overlay, planted, qemu, tmpfs, uml"
 
 func TestWrongSpecsSayWhatIsWrong(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -20,7 +20,7 @@ func TestWrongSpecsSayWhatIsWrong(t *testing.T) {
 	if err := errors.Join(err, os.WriteFile(file, nil, 0o600), os.Mkdir("folder", 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	loopTypes := "the types are ext4, ext3, ext2, xfs, btrfs, f2fs, gfs2"
+	loopTypes := "the types are ext4, ext3, ext2, xfs, btrfs, f2fs, gfs2, exfat, ocfs2, ntfs3"
 	for spec, problem := range map[string]string{
 		"":                          `there is no kind ""; ` + kindNames,
 		"lop:ext4":                  `there is no kind "lop"; did you mean "loop:ext4"; ` + kindNames,
