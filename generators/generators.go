@@ -14,6 +14,7 @@ import (
 	"faultline/generators/selfio"
 	"faultline/generators/sequence"
 	"faultline/generators/stall"
+	"faultline/generators/structs"
 	"faultline/generators/vector"
 )
 
@@ -23,6 +24,7 @@ var All = []*family.Family{
 	vector.Family,
 	crossio.Family,
 	eof.Family,
+	structs.Family,
 	sequence.Family,
 	stall.Family,
 }
