@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,16 +98,17 @@ func (r *Runner) blameDeath(o *Outcome, death *machine.Death) {
 		o.Verdict, o.Kind = results.Broken, results.InfraTargetLost
 	}
 	o.Message = joined(o.Message, death.Error())
-	if len(lines) > 0 {
-		o.Evidence = append(o.Evidence, Section{"console.txt", lastLines(lines)})
+	if text := cmp.Or(lastLines(death.Console), logText(lines)); text != "" {
+		o.Evidence = append(o.Evidence, Section{"console.txt", text})
 	}
 }
 
 // consoleLines is how much of a console is evidence.
 const consoleLines = 500
 
-func lastLines(lines []watch.Line) string {
-	return logText(lines[max(0, len(lines)-consoleLines):])
+func lastLines(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-consoleLines):], "")
 }
 
 // gravest is the finding that counts on a machine where all are ours: the first, but what a file system says of itself comes after what the kernel

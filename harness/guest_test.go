@@ -103,7 +103,7 @@ func TestGuestsThatDie(t *testing.T) {
 		kind    results.Kind
 		message string
 	}{
-		"panic":  {results.Crash, results.KernelPanic, "the kernel says: Kernel panic - not syncing: BUG!"},
+		"panic":  {results.Crash, results.KernelPanic, "the kernel says: BUG: failure at fs/gfs2/glock.c:1401/add_to_queue()!"},
 		"vanish": {results.Broken, results.InfraTargetLost, "the guest is gone: it has ended (exit status 0)"},
 		"killed": {results.Broken, results.InfraTargetLost, "the guest is gone: it has ended (signal: killed)"},
 		"stall":  {results.Hang, results.KernelHang, "the guest is gone: it has said nothing for 2s"},
@@ -129,6 +129,7 @@ func TestGuestsThatDie(t *testing.T) {
 			g.Expect(opened).To(gomega.Equal(3))
 			if fault == "panic" {
 				g.Expect(sections(o)).To(gomega.ContainElement("console.txt"))
+				g.Expect(o.Signature).To(gomega.Equal("gfs2_glock_nq < gfs2_fault < copy to user < gfs2_file_read_iter"))
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -70,7 +71,7 @@ func accuse(o *Outcome, found watch.Finding, lines []watch.Line) {
 		verdict = results.Hang
 	}
 	if verdict == results.Crash || o.Verdict != results.Hang { // the watcher's own words about a hang say more
-		o.Verdict, o.Signature = verdict, found.Kind
+		o.Verdict, o.Signature = verdict, cmp.Or(watch.Signature(watch.Trace(lines, found)), found.Kind)
 		o.Message = joined("the kernel says: "+found.Line.Text, o.Message)
 	}
 	o.Kind = kind

@@ -69,6 +69,9 @@ var frameTables = []table{
 		ret_from_fork ret_from_fork_asm kthread worker_thread process_one_work do_futex
 		irqentry_exit_to_user_mode irqentry_exit exit_to_user_mode_loop exit_to_user_mode_prepare common_interrupt
 		userspace fork_handler new_thread_handler`},
+	{noise, "", `show_stack dump_stack dump_stack_lvl panic __warn warn_slowpath_fmt __warn_printk report_bug handle_bug exc_invalid_op asm_exc_invalid_op
+		die oops_end oops_exit make_task_dead do_error_trap do_invalid_op invalid_op no_context bad_area_nosemaphore page_fault_oops exc_general_protection
+		asm_exc_general_protection kernelmode_fixup_or_oops`},
 	{noise, "", `down_read down_write down_read_killable down_write_killable down_read_interruptible mutex_lock mutex_lock_killable
 		mutex_lock_interruptible __mutex_lock_slowpath __mutex_lock_killable_slowpath __mutex_lock_interruptible_slowpath`},
 	{noise, "", `vfs_read vfs_write new_sync_read new_sync_write call_read_iter call_write_iter vfs_iter_read vfs_iter_write

@@ -48,11 +48,18 @@ var Faults = []Fault{
 	{"warn", "the kernel complains and goes on"},
 }
 
-// PanicText is what a panic prints, as User Mode Linux 5.10 does when gfs2 meets itself.
-const PanicText = `[   12.345678] CPU: 0 PID: 4711 Comm: faultline-work Not tainted 5.10.46 #1
-[   12.345679] original: gfs2_file_read_iter+0x8e/0x2c0
-[   12.345680] new: gfs2_fault+0x4d/0xb0
-[   12.345681] Kernel panic - not syncing: BUG!
+// panicText is what User Mode Linux 5.10 prints when gfs2 meets itself, cut short.
+const panicText = `gfs2: fsid=ubda.0: original: gfs2_file_read_iter+0x152/0x1b7 [gfs2]
+gfs2: fsid=ubda.0: new: gfs2_fault+0x39/0xab [gfs2]
+BUG: failure at fs/gfs2/glock.c:1401/add_to_queue()!
+Kernel panic - not syncing: BUG!
+Call Trace:
+ [<60a6202d>] panic+0x18c/0x3bb
+ [<a554d595>] gfs2_glock_nq+0xed/0x387 [gfs2]
+ [<a55571da>] gfs2_fault+0x49/0xab [gfs2]
+ [<60584f54>] handle_mm_fault+0xc2/0x18e
+ [<60494018>] raw_copy_to_user+0x53/0x55
+ [<a5555e15>] gfs2_file_read_iter+0x173/0x1b7 [gfs2]
 `
 
 // warnText is what a warning leaves in the kernel log.
@@ -127,19 +134,25 @@ func misbehave(text string, channel *os.File, log *madeUpLog) {
 	fault, _, _ := strings.Cut(rest, "\n")
 	switch fault {
 	case "panic":
-		fmt.Fprint(os.Stderr, PanicText)
+		fmt.Fprint(os.Stderr, panicText)
 		os.Exit(1)
 	case "vanish":
 		os.Exit(0)
 	case "killed":
-		_ = unix.Kill(os.Getpid(), unix.SIGKILL) // it cannot fail
+		signal(unix.SIGKILL)
 	case "stall":
-		_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // as above
+		signal(unix.SIGSTOP)
 	case "tear":
-		_, _ = channel.WriteString("printk: this is no frame, and nobody said that it would be one") // as above
+		_, _ = channel.WriteString("printk: this is no frame, and nobody said that it would be one") // then it has ended already
 	case "warn":
 		log.add(warnText)
 	}
+}
+
+// signal sends a signal to this process and never comes back: another thread may get it first.
+func signal(s unix.Signal) {
+	_ = unix.Kill(os.Getpid(), s) // it cannot fail
+	select {}
 }
 
 // madeUpLog is a kernel log that says what it is told: user space cannot write into the kernel's facility of the real one.

@@ -62,3 +62,12 @@ func (m *Machine) awaitExit(d *machine.Death) {
 	case <-timer.C:
 	}
 }
+
+// lastLine is what the console says last, as the end of a sentence.
+func (m *Machine) lastLine() string {
+	if m.opts.Console == nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(m.Death().Console), "\n")
+	return "; its console ends: " + lines[len(lines)-1]
+}

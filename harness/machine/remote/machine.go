@@ -81,7 +81,7 @@ func Dial(ctx context.Context, channel io.ReadWriteCloser, opts Options) (*Machi
 	close(ready)
 	if err := m.await(ctx); err != nil {
 		m.link.Fail(err)
-		return nil, fmt.Errorf("reach the agent in the guest: %w", err)
+		return nil, fmt.Errorf("reach the agent in the guest: %w%s", err, m.lastLine())
 	}
 	return m, nil
 }
