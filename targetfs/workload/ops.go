@@ -92,9 +92,10 @@ func (w *work) mkdir() error {
 	return nil
 }
 
+// symlink makes targets that fit into a dinode of 512 bytes, as gfs2 wants it.
 func (w *work) symlink() error {
 	dir, name := w.newName()
-	target := strings.Repeat("t/", w.rnd.IntN(400)) + "end"
+	target := strings.Repeat("t/", w.rnd.IntN(130)) + "end"
 	if err := w.call(func() error { return unix.Symlink(target, w.path(dir, name)) }); err != nil {
 		return err
 	}
