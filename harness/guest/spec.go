@@ -60,7 +60,7 @@ func (s Spec) filled() (Spec, error) {
 
 // kernelLine is what every kernel is told. After a panic it ends at once.
 func kernelLine(channel string) []string {
-	return []string{"panic=-1", "loglevel=7", "FAULTLINE_ROLE=" + pid1.Role, pid1.ChannelEnv + "=" + channel}
+	return []string{"panic=-1", "loglevel=7", "printk.time=1", "FAULTLINE_ROLE=" + pid1.Role, pid1.ChannelEnv + "=" + channel}
 }
 
 // Error is a guest that did not come up or has ended.

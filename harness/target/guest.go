@@ -142,12 +142,7 @@ func (o guestOptions) disk() *fsType {
 	if !of.onDisk() {
 		return nil
 	}
-	for i := range fsTypes {
-		if fsTypes[i].name == of.name {
-			return &fsTypes[i]
-		}
-	}
-	return nil
+	return of.disk()
 }
 
 // spec is the canonical form: what is not the default, in a fixed order, and the type always.

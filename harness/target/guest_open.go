@@ -51,14 +51,15 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 
 // lacks lists the tools that this machine lacks for the disk. Our own mkfs does for gfs2.
 func (o guestOptions) lacks() []lack {
+	lacks := otherType.disk().lacksTools()
 	of := o.disk()
 	if of == nil || of.name == "gfs2" && o.mkfs == "" && !o.check {
-		return nil
+		return lacks
 	}
-	return of.lacksTools()
+	return append(lacks, of.lacksTools()...)
 }
 
-// moveIn reaches the agent. There is no user's folder in the guest.
+// moveIn reaches the agent. The folders that the user named are not in the guest.
 func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
 	mark := vm.Console().Mark()
 	m, err := remote.Dial(ctx, vm.Channel(), remote.Options{
@@ -69,7 +70,7 @@ func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
 	}
 	b.liveOn(m)
 	b.guest = vm
-	b.opts.Temp, b.opts.Other = "/tmp", ""
+	b.opts.Temp, b.opts.Other = "/tmp", guestOther
 	return nil
 }
 
@@ -88,7 +89,7 @@ func (b *local) endGuest(ctx context.Context, o guestOptions, vm *guest.Guest) e
 		return fmt.Errorf("it was not unmounted, and not checked: %s", lastLine(vm.Console().Text()))
 	}
 	if of := o.disk(); of != nil && o.check {
-		return of.check(ctx, b.spec, vm.Disk(0))
+		return of.check(ctx, b.spec, vm.Disk(1))
 	}
 	return nil
 }

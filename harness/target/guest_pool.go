@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -54,7 +55,7 @@ func (b *local) guestPool(ctx context.Context, o guestOptions, k kernels.Kernel)
 
 // fill makes the files of a guest in dir and opens them.
 func (o guestOptions) fill(ctx context.Context, spec string, s *guest.Spec, dir string) error {
-	initrd := dir + "/initrd"
+	initrd := filepath.Join(dir, "initrd")
 	if err := o.writeInitrd(spec, s.Kernel, initrd); err != nil {
 		return err
 	}
@@ -62,16 +63,20 @@ func (o guestOptions) fill(ctx context.Context, spec string, s *guest.Spec, dir 
 	if s.Initrd, err = keepOpen(initrd); err != nil {
 		return err
 	}
-	if o.disk() == nil {
-		return nil
-	}
-	path := dir + "/disk"
-	if err := o.format(ctx, s.Kernel, path); err != nil {
+	add := func(name string, format func(path string) error) error {
+		path := filepath.Join(dir, name)
+		if err := format(path); err != nil {
+			return err
+		}
+		template, err := keepOpen(path)
+		s.Disks = append(s.Disks, template)
 		return err
 	}
-	template, err := keepOpen(path)
-	s.Disks = []string{template}
-	return err
+	err = add("other", func(path string) error { return makeFS(ctx, otherType.disk(), path, otherSize, "") })
+	if err != nil || o.disk() == nil {
+		return err
+	}
+	return add("disk", func(path string) error { return o.format(ctx, s.Kernel, path) })
 }
 
 // keepOpen opens a file until our end, and names it in a way that outlives its own name (proc_pid_fd(5)).
@@ -106,14 +111,18 @@ func (o guestOptions) writeInitrd(spec string, k kernels.Kernel, path string) er
 
 // format makes the file system that every guest begins with.
 func (o guestOptions) format(ctx context.Context, k kernels.Kernel, path string) error {
-	if err := makeImage(path, o.size); err != nil {
-		return err
-	}
 	of := o.disk()
 	if of.name == "gfs2" && o.mkfs == "" {
 		return formatGFS2(path, o.size, parseVersion(k.Release))
 	}
-	_, err := runTool(ctx, of.mkfs[0], slices.Concat(of.mkfs[1:], strings.Fields(o.mkfs), []string{path})...)
+	return makeFS(ctx, of, path, o.size, o.mkfs)
+}
+
+func makeFS(ctx context.Context, of *fsType, path string, size int64, options string) error {
+	if err := makeImage(path, size); err != nil {
+		return err
+	}
+	_, err := runTool(ctx, of.mkfs[0], slices.Concat(of.mkfs[1:], strings.Fields(options), []string{path})...)
 	return err
 }
 
@@ -121,6 +130,9 @@ func (o guestOptions) format(ctx context.Context, k kernels.Kernel, path string)
 var newFormat = version{5, 13}
 
 func formatGFS2(path string, size int64, kernel version) error {
+	if err := makeImage(path, size); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("make an image: %w", err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"faultline/harness/guest"
 	"faultline/harness/guest/pid1"
 )
 
@@ -63,11 +64,11 @@ func TestAKernelThatIsNotHereIsMissing(t *testing.T) {
 
 func TestWhatAGuestMounts(t *testing.T) {
 	for spec, want := range map[string][]pid1.Mount{
-		"uml:6.1,mount=noatime": {{Source: "/dev/ubda", Point: "/fs", Type: "gfs2", Options: "lockproto=lock_nolock,noatime"}},
-		"qemu:6.1,fs=ext4":      {{Source: "/dev/vda", Point: "/fs", Type: "ext4"}},
+		"uml:6.1,mount=noatime": {{Source: "/dev/ubdb", Point: "/fs", Type: "gfs2", Options: "lockproto=lock_nolock,noatime"}},
+		"qemu:6.1,fs=ext4":      {{Source: "/dev/vdb", Point: "/fs", Type: "ext4"}},
 		"uml:6.1,fs=tmpfs":      {{Source: "faultline", Point: "/fs", Type: "tmpfs", Options: "size=536870912"}},
 		"uml:6.1,fs=overlay,on=gfs2,mount=metacopy=on": {
-			{Source: "/dev/ubda", Point: "/layers", Type: "gfs2", Options: "lockproto=lock_nolock", Make: []string{"lower", "upper", "work"}},
+			{Source: "/dev/ubdb", Point: "/layers", Type: "gfs2", Options: "lockproto=lock_nolock", Make: []string{"lower", "upper", "work"}},
 			{Source: "faultline", Point: "/fs", Type: "overlay", Options: "lowerdir=/layers/lower,upperdir=/layers/upper,workdir=/layers/work,metacopy=on"},
 		},
 	} {
@@ -77,7 +78,8 @@ func TestWhatAGuestMounts(t *testing.T) {
 			g.Expect(err).NotTo(gomega.HaveOccurred())
 			o, err := parseGuest(spec, arg)
 			g.Expect(err).NotTo(gomega.HaveOccurred())
-			g.Expect(o.mounts()).To(gomega.Equal(want))
+			other := pid1.Mount{Source: guest.Device(o.kind, 0), Point: "/other", Type: "ext4"}
+			g.Expect(o.mounts()).To(gomega.Equal(append([]pid1.Mount{other}, want...)))
 		})
 	}
 }

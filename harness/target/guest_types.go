@@ -3,6 +3,7 @@ package target
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"faultline/harness/guest"
@@ -21,6 +22,12 @@ type guestType struct {
 }
 
 func (t guestType) onDisk() bool { return t.name != "" && !t.plain && !t.stacked }
+
+// disk is how the type is made and checked.
+func (t guestType) disk() *fsType {
+	i := slices.IndexFunc(fsTypes, func(f fsType) bool { return f.name == t.name })
+	return &fsTypes[i]
+}
 
 // checksums are those that file systems get by name from the kernel's crypto layer, which would have modprobe(8) insert them.
 const checksums = "libcrc32c crc32c_generic crc32c_cryptoapi crc32_generic crc32_cryptoapi"
@@ -59,22 +66,35 @@ func (o guestOptions) modules() (must, maybe []string) {
 	if o.kind == kernels.BzImage {
 		must = append(must, "virtio_pci", "virtio_blk", "virtio_console")
 	}
-	for _, t := range []guestType{o.on, o.fs} {
+	for _, t := range []guestType{otherType, o.on, o.fs} {
 		must = append(must, strings.Fields(t.modules)...)
 		maybe = append(maybe, strings.Fields(t.maybe)...)
 	}
 	return must, append(maybe, "fuse")
 }
 
-// guestPoint is where the file system under test is in the guest, and guestLayers where those of an overlay are.
+// guestPoint is where the file system under test is in the guest, guestLayers where those of an overlay are, and guestOther is another file system,
+// for files that programs want elsewhere: on tmpfs old kernels have no direct I/O.
 const (
 	guestPoint  = "/fs"
 	guestLayers = "/layers"
+	guestOther  = "/other"
 )
 
-// mounts are what the guest is to mount.
+// otherType is the type of the other file system, which all kernels have, and otherSize its size in bytes.
+var otherType = guestTypes[slices.IndexFunc(guestTypes, func(t guestType) bool { return t.name == "ext4" })]
+
+const otherSize = 128 << 20
+
+// mounts are what the guest is to mount. The other file system is on the first disk.
 func (o guestOptions) mounts() []pid1.Mount {
-	own := pid1.Mount{Source: guest.Device(o.kind, 0), Point: guestPoint, Type: o.fs.name, Options: both(o.fs.options, o.mount)}
+	other := pid1.Mount{Source: guest.Device(o.kind, 0), Point: guestOther, Type: otherType.name}
+	return append([]pid1.Mount{other}, o.own()...)
+}
+
+// own are the mounts of the file system under test.
+func (o guestOptions) own() []pid1.Mount {
+	own := pid1.Mount{Source: guest.Device(o.kind, 1), Point: guestPoint, Type: o.fs.name, Options: both(o.fs.options, o.mount)}
 	switch {
 	case o.fs.plain:
 		own.Source, own.Options = "faultline", both(fmt.Sprintf("size=%d", o.size), o.mount)
