@@ -71,7 +71,7 @@ Start with "faultline run", then point it at a directory on your file system: "f
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(runCommand(), reproCommand(), shrinkCommand(), listCommand(), showCommand(), kernelCommand(), doctorCommand(), fsCommand(), versionCommand())
+	root.AddCommand(runCommand(), reproCommand(), shrinkCommand(), footprintCommand(), listCommand(), showCommand(), kernelCommand(), doctorCommand(), fsCommand(), versionCommand())
 	refuseUnknownShells(root)
 	return root
 }

@@ -1,0 +1,180 @@
+package footprint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"faultline/generators/prog"
+)
+
+// operation is a system call that is stopped.
+type operation struct {
+	name string
+	// flags are those its file is opened with, setup are steps before, call is t1's step. Its memory is the stall u of so many pages, stopped at the last.
+	flags string
+	setup []string
+	call  string
+	pages int
+	// faults is how it touches its memory, for the program of a hazard: with loads or with stores.
+	faults string
+	// self is the call with a mapping of its own file as memory.
+	self string
+}
+
+// operations are all that can be stopped, in order.
+var operations = []operation{
+	{"pread", "rdwr", nil, "pread(d, u, 0)", 1, "store", "pread(d, m[9p:10p], 0)"},
+	{"pread-direct", "rdwr|direct", nil, "pread(d, u, 0)", 1, "store", "pread(d, m[9p:10p], 0)"},
+	{"pwrite", "rdwr", nil, "pwrite(d, u, 0)", 1, "load", "pwrite(d, m[9p:10p], 0)"},
+	{"pwrite-direct", "rdwr|direct", nil, "pwrite(d, u, 0)", 1, "load", "pwrite(d, m[9p:10p], 0)"},
+	{"pwrite-append", "rdwr|append", nil, "write(d, u)", 1, "load", "write(d, m[9p:10p])"},
+	{"fiemap", "rdwr", []string{"serve(u[0:1p])", "put(u[1p-32:1p], fiemap{fm_length=-1, fm_extent_count=8})"},
+		"ioctl(d, fiemap, u[1p-32:1p+448])", 2, "store", ""},
+	{"getdents", "rdwr", []string{"g = open(D, rdonly)"}, "getdents(g, u)", 1, "store", ""},
+	{"statx", "rdwr", nil, "statx(D/A, u[0:256])", 1, "store", ""},
+}
+
+// onlooker is what p2 does meanwhile. Its setup is done before.
+type onlooker struct{ name, setup, step string }
+
+// onlookers are all there are, in order. Pages and files are apart from those of the stopped call, but where the name says same.
+var onlookers = []onlooker{
+	{"load-same", mapA, "load(n[0:1p])"}, {"store-same", mapA, "store(n[0:1], 'x')"},
+	{"load-far", mapA, "load(n[8p:9p])"}, {"store-far", mapA, "store(n[9p:9p+1], 'x')"},
+	{"load-other", mapB, "load(n[8p:9p])"}, {"store-other", mapB, "store(n[9p:9p+1], 'x')"},
+	{"open", "", "f = open(D/A, rdwr)"}, {"stat", "", "stat(D/A, size)"},
+	{"mmap", openA, "n = mmap(f, shared, rw, 0, 16p)"}, {"munmap", mapA, "munmap(n)"},
+	{"pread", openA, "pread(f, b, 4p)"}, {"pread-direct", openDirect, "pread(f, b, 5p)"},
+	{"pwrite", openA, "pwrite(f, b, 6p)"}, {"pwrite-direct", openDirect, "pwrite(f, b, 7p)"},
+	{"truncate", "", "truncate(D/A, 15p)"}, {"punch", openA, "fallocate(f, punch, 12p, 1p)"}, {"fallocate", openA, "fallocate(f, keep, 16p, 1p)"},
+	{"fsync", openA, "fsync(f)"}, {"fiemap", openA + "\nput(b[0:32], fiemap{fm_length=-1, fm_extent_count=8})", "ioctl(f, fiemap, b)"},
+	{"pread-other", openB, "pread(f, b, 4p)"}, {"pwrite-other", openB, "pwrite(f, b, 6p)"}, {"truncate-other", "", "truncate(D/B, 15p)"},
+	{"create", "", "f = open(D/C, rdwr|creat)"}, {"unlink", "", "unlink(D/X)"}, {"rename", "", "rename(D/X, D/Y)"}, {"link", "", "link(D/X, D/Y)"},
+	{"readdir", "f = open(D, rdonly)\nb = anon('b'*1p)", "getdents(f, b)"},
+	{"syncfs", openA, "syncfs(f)"}, {"drop_caches", "", "drop_caches()"},
+}
+
+const (
+	openA      = "f = open(D/A, rdwr)\nb = anon('b'*1p)"
+	openB      = "f = open(D/B, rdwr)\nb = anon('b'*1p)"
+	openDirect = "f = open(D/A, rdwr|direct)\nb = anon('b'*1p)"
+	mapA       = "f = open(D/A, rdwr)\nn = mmap(f, shared, rw, 0, 16p)"
+	mapB       = "f = open(D/B, rdwr)\nn = mmap(f, shared, rw, 0, 16p)"
+)
+
+// isTouch reports an access through a mapping: a page fault, which must never wait for who copies to or from user memory.
+func isTouch(onlooker string) bool {
+	return strings.HasPrefix(onlooker, "load-") || strings.HasPrefix(onlooker, "store-")
+}
+
+// OpNames and OnlookerNames list what can be chosen.
+func OpNames() []string {
+	return names(operations, func(o operation) string { return o.name })
+}
+
+// OnlookerNames lists the onlookers.
+func OnlookerNames() []string {
+	return names(onlookers, func(o onlooker) string { return o.name })
+}
+
+func names[T any](all []T, name func(T) string) (list []string) {
+	for _, one := range all {
+		list = append(list, name(one))
+	}
+	return list
+}
+
+// prologue makes two files of 16 pages in a directory, on the disk and not in the cache, and a third.
+const prologue = `mkdir(D)
+a = open(D/A, rdwr|creat)
+c = open(D/B, rdwr|creat)
+w = anon(pat1*16p)
+pwrite(a, w, 0)
+pwrite(c, w, 0)
+x = open(D/X, rdwr|creat)
+close(x)
+fsync(a)
+fsync(c)
+fadvise(a, 0, 16p, dontneed)
+fadvise(c, 0, 16p, dontneed)
+`
+
+// program is the cell as a program. What it may return is written here: that the onlooker proceeds is the claim.
+func program(o operation, by onlooker) *prog.Prog {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s is stopped in its user copy. Does %s proceed meanwhile?\nprog footprint/%s/%s\n%s", o.name, by.name, o.name, by.name, prologue)
+	for _, line := range o.steps() {
+		b.WriteString(line + "\n")
+	}
+	for _, line := range strings.Split(by.setup, "\n") {
+		if line != "" {
+			b.WriteString("p2: " + line + "\n")
+		}
+	}
+	if by.setup != "" {
+		b.WriteString("wait(p2)\n")
+	}
+	fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\np2: %s\nproceeds(p2)\nserve(%s)\nwait(t1)\nwait(p2)\n", o.call, o.stop(), by.step, o.stop())
+	return parsed(b.String())
+}
+
+// steps open the file and make the stall.
+func (o operation) steps() []string {
+	lines := []string{fmt.Sprintf("d = open(D/A, %s)", o.flags), fmt.Sprintf("u = stall(%dp)", o.pages)}
+	return append(lines, o.setup...)
+}
+
+// stop is the page where it is stopped.
+func (o operation) stop() string { return fmt.Sprintf("u[%dp:%dp]", o.pages-1, o.pages) }
+
+// danger is a program that hangs if the touch waits for the stopped operation: the operation's own buffer is a mapping of its file, where that is what the
+// touch stands for; or else who should serve the operation touches before.
+func danger(o operation, by onlooker) *prog.Prog {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# While %s copies, a page fault waits for it (%s). Here the two are one.\nprog footprint/%s/%s/hazard\n%s", o.name, by.name, o.name, by.name, prologue)
+	if o.self != "" && !strings.HasSuffix(by.name, "-other") && strings.HasPrefix(by.name, o.faults) {
+		fmt.Fprintf(&b, "d = open(D/A, %s)\nm = mmap(a, shared, rw, 0, 16p)\n%s -> any\n", o.flags, o.self)
+		return parsed(b.String())
+	}
+	for _, line := range o.steps() {
+		b.WriteString(line + "\n")
+	}
+	for _, line := range strings.Split(by.setup, "\n") {
+		b.WriteString("p2: " + line + "\n")
+	}
+	fmt.Fprintf(&b, "wait(p2)\nt1: %s -> any\np2: %s -> any\nwait(p2)\nserve(%s)\nwait(t1)\n", o.call, by.step, o.stop())
+	return parsed(strings.Replace(b.String(), "p2: "+by.step, "stalled("+o.stop()+")\np2: "+by.step, 1))
+}
+
+// parsed reads a program of ours; a text that cannot be read is a bug.
+func parsed(text string) *prog.Prog {
+	p, err := prog.Parse(text)
+	if err != nil {
+		panic(fmt.Sprintf("footprint: %v\n%s", err, text))
+	}
+	for _, need := range prog.Requires(p) {
+		p.Need(need)
+	}
+	return p
+}
+
+// chosen are the rows that are named, all without names; an unknown name is an error.
+func chosen[T any](all []T, name func(T) string, want []string) ([]T, error) {
+	if len(want) == 0 {
+		return all, nil
+	}
+	var list []T
+	for _, one := range all {
+		if slices.Contains(want, name(one)) {
+			list = append(list, one)
+		}
+	}
+	known := names(all, name)
+	for _, w := range want {
+		if !slices.Contains(known, w) {
+			return nil, fmt.Errorf("there is no %q; there are %s", w, strings.Join(known, " "))
+		}
+	}
+	return list, nil
+}
