@@ -16,7 +16,7 @@ import (
 
 type footprintFlags struct {
 	targets, ops, onlookers []string
-	json, html              string
+	json, html, baseline    string
 	prove, verbose          bool
 	timeout                 time.Duration
 }
@@ -41,6 +41,7 @@ is tried three times. Where a baseline of the file-system type is known, what bl
 	flags.StringSliceVar(&f.onlookers, "onlookers", nil, "onlookers to try; default all")
 	flags.StringVar(&f.json, "json", "", "file for the tables as JSON")
 	flags.StringVar(&f.html, "html", "", "file for the tables as one HTML page with pictures")
+	flags.StringVar(&f.baseline, "baseline", "", "file for what blocks, in the form of the baselines that Faultline has")
 	flags.BoolVar(&f.prove, "prove", false, "run the program of each hazard, to prove or refute it; in a guest, or on a file system of ours")
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which cell is being measured")
@@ -100,6 +101,15 @@ func (f *footprintFlags) write(all []*footprint.Footprint) error {
 			return err
 		}
 		if err := os.WriteFile(f.json, append(text, '\n'), 0o666); err != nil {
+			return err
+		}
+	}
+	if f.baseline != "" {
+		text := ""
+		for _, one := range all {
+			text += one.Baseline()
+		}
+		if err := os.WriteFile(f.baseline, []byte(text), 0o666); err != nil {
 			return err
 		}
 	}

@@ -31,9 +31,18 @@ var operations = []operation{
 	{"pwrite-append", "rdwr|append", nil, "write(d, u)", 1, "load", "write(d, m[9p:10p])"},
 	{"fiemap", "rdwr", []string{"serve(u[0:1p])", "put(u[1p-32:1p], fiemap{fm_length=-1, fm_extent_count=8})"},
 		"ioctl(d, fiemap, u[1p-32:1p+448])", 2, "store", ""},
-	{"getdents", "rdwr", []string{"g = open(D, rdonly)"}, "getdents(g, u)", 1, "store", ""},
+	{"getdents", "rdwr", []string{manyNames, "g = open(D, rdonly)"}, "getdents(g, u)", 1, "store", ""},
 	{"statx", "rdwr", nil, "statx(D/A, u[0:256])", 1, "store", ""},
 }
+
+// manyNames are more than fit into an inode, so that the directory has blocks of its own: what holds them while it is listed is held over the copy.
+var manyNames = func() string {
+	var lines []string
+	for _, letter := range []string{"N", "O", "P", "Q"} {
+		lines = append(lines, fmt.Sprintf("mkdir(D/%s)", strings.Repeat(letter, 200)))
+	}
+	return strings.Join(lines, "\n")
+}()
 
 // onlooker is what p2 does meanwhile. Its setup is done before.
 type onlooker struct{ name, setup, step string }

@@ -45,16 +45,28 @@ type Cell struct {
 // Held reports a cell whose onlooker did not get on.
 func (c *Cell) Held() bool { return c.Outcome == Blocks || c.Outcome == Deadlocks }
 
-// Hazard is a page fault that blocks while a user copy is stopped: fault-under-lock. A fault in the copy itself then waits for the call that
-// copies, and neither ever ends.
+// Hazard is an operation beside which page faults block while it is stopped in its user copy: fault-under-lock. A fault in the copy itself then waits for the call
+// that copies, and neither ever ends.
 type Hazard struct {
-	Op       string `json:"op"`
-	Onlooker string `json:"onlooker"`
-	Why      string `json:"why,omitempty"`
-	// Program hangs if the hazard is real.
+	Op string `json:"op"`
+	// Onlookers are the page faults that block, Why says for what one of them waits.
+	Onlookers []string `json:"onlookers"`
+	Why       string   `json:"why,omitempty"`
+	// Program hangs if the hazard is real: the shortest one.
 	Program string `json:"program"`
 	// Proof is what its run came to: "hang" proves it, "pass" refutes it; empty if it was not run.
 	Proof string `json:"proof,omitempty"`
+}
+
+func (h Hazard) String() string {
+	text := fmt.Sprintf("fault-under-lock: while %s is stopped in its user copy, page faults block (%s), %s", h.Op, strings.Join(h.Onlookers, ", "), h.Why)
+	switch h.Proof {
+	case "":
+		return text + "; this would hang:"
+	case "hang":
+		return text + "; this hangs:"
+	}
+	return text + "; this was tried, and came to " + h.Proof + ":"
 }
 
 // Footprint is the table of one file system.
@@ -106,11 +118,7 @@ func (f *Footprint) Text() string {
 	b.WriteString("\n. proceeds  B blocks until the stopped call is let go  D deadlocks  E fails  ? varies  - the call does not touch its buffer\n")
 	f.words(&b)
 	for _, h := range f.Hazards {
-		fmt.Fprintf(&b, "\nHAZARD fault-under-lock: while %s is stopped in its user copy, %s blocks: %s\n", h.Op, h.Onlooker, h.Why)
-		if h.Proof != "" {
-			fmt.Fprintf(&b, "as a program: %s\n", h.Proof)
-		}
-		b.WriteString(indent(h.Program))
+		fmt.Fprintf(&b, "\nHAZARD %v\n%s", h, indent(h.Program))
 	}
 	return b.String()
 }

@@ -79,8 +79,7 @@ func (f *Footprint) list(b *strings.Builder) {
 		fmt.Fprintf(b, "<pre>%s</pre>\n", html.EscapeString(words.String()))
 	}
 	for _, h := range f.Hazards {
-		fmt.Fprintf(b, "<p><strong>Hazard fault-under-lock</strong>: while %s is stopped in its user copy, %s blocks. %s</p>\n<pre>%s</pre>\n",
-			html.EscapeString(h.Op), html.EscapeString(h.Onlooker), html.EscapeString(h.Proof), html.EscapeString(h.Program))
+		fmt.Fprintf(b, "<p><strong>Hazard</strong> %s</p>\n<pre>%s</pre>\n", html.EscapeString(h.String()), html.EscapeString(h.Program))
 	}
 }
 

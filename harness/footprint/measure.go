@@ -64,22 +64,32 @@ func (f *Footprint) measure(ctx context.Context, r *harness.Runner, ops []operat
 				return fmt.Errorf("measure %s beside %s: %s", who.name, o.name, outcome.Message)
 			}
 			f.Cells = append(f.Cells, cellOf(o.name, who.name, outcome))
-			f.warn(ctx, r, o, who, choice.Prove)
 		}
+		f.warn(ctx, r, o, choice.Prove)
 	}
 	return nil
 }
 
-// warn notes the hazard of the latest cell, if it is one.
-func (f *Footprint) warn(ctx context.Context, r *harness.Runner, o operation, who onlooker, prove bool) {
-	c := &f.Cells[len(f.Cells)-1]
-	if !c.Held() || !isTouch(who.name) {
+// warn notes the hazard of an operation, if page faults have blocked beside it.
+func (f *Footprint) warn(ctx context.Context, r *harness.Runner, o operation, prove bool) {
+	h := Hazard{Op: o.name}
+	var shortest *prog.Prog
+	for _, who := range onlookers {
+		c := f.Find(o.name, who.name)
+		if c == nil || !c.Held() || !isTouch(who.name) {
+			continue
+		}
+		h.Onlookers = append(h.Onlookers, who.name)
+		if p := danger(o, who); shortest == nil || len(p.Steps) < len(shortest.Steps) {
+			shortest, h.Why = p, c.Why
+		}
+	}
+	if shortest == nil {
 		return
 	}
-	p := danger(o, who)
-	h := Hazard{Op: o.name, Onlooker: who.name, Why: c.Why, Program: p.String()}
+	h.Program = shortest.String()
 	if prove {
-		h.Proof = string(r.Run(ctx, p).Verdict)
+		h.Proof = string(r.Run(ctx, shortest).Verdict)
 	}
 	f.Hazards = append(f.Hazards, h)
 }
@@ -125,7 +135,7 @@ func (c *Cell) wrong(o harness.Outcome) {
 // agree holds the repetitions against the first run.
 func (c *Cell) agree(o harness.Outcome) {
 	for _, a := range o.Attempts {
-		if a.Verdict != o.Verdict || stepOf(a.Message) != stepOf(o.Message) {
+		if a.Verdict != o.Verdict || o.Verdict == results.Wrong && stepOf(a.Message) != stepOf(o.Message) {
 			c.Why = strings.TrimSpace(fmt.Sprintf("%s at first (%s), and then %s %s", c.Outcome, c.Why, a.Verdict, a.Message))
 			c.Outcome = Varies
 			return

@@ -119,6 +119,7 @@ var frameTables = []table{
 		btrfs_start_ordered_extent_nowriteback`},
 	{wait, "direct I/O in flight", `inode_dio_wait __inode_dio_wait`},
 	{wait, "its own direct I/O", `__iomap_dio_rw __blockdev_direct_IO submit_bio_wait blk_wait_io`},
+	{wait, "a locked buffer of xfs", `xfs_buf_lock xfs_buf_find_lock`},
 	{wait, "a buffer of a block device", `__wait_on_buffer __lock_buffer wait_on_buffer`},
 	{wait, "a free request of a block device", `blk_mq_get_tag rq_qos_wait`},
 	{wait, "dirty pages to become fewer", `balance_dirty_pages balance_dirty_pages_ratelimited_flags`},
@@ -149,7 +150,7 @@ var lockTables = []table{
 	{lock, "the inode lock", `ext4_buffered_write_iter ext4_file_write_iter ext4_dio_write_iter ext4_file_read_iter xfs_ilock
 		xfs_file_buffered_write xfs_ilock_iocb btrfs_inode_lock btrfs_buffered_write f2fs_file_write_iter gfs2_file_write_iter gfs2_file_buffered_write
 		gfs2_fallocate fuse_cache_write_iter fuse_file_write_iter fuse_direct_write_iter ovl_write_iter do_truncate
-		lock_two_nondirectories open_last_lookups lookup_slow do_unlinkat filename_create iterate_dir generic_file_write_iter chmod_common chown_common`},
+		ext4_fallocate ext4_fiemap shmem_file_write_iter shmem_fallocate path_openat do_renameat2 do_linkat lock_two_nondirectories open_last_lookups lookup_slow do_unlinkat filename_create iterate_dir generic_file_write_iter chmod_common chown_common`},
 	{lock, "the invalidate lock of the mapping", `filemap_invalidate_lock_two filemap_fault page_cache_ra_unbounded
 		filemap_create_folio filemap_add_folio truncate_pagecache xfs_filemap_fault ext4_page_mkwrite ext4_filemap_fault`},
 	{lock, "the pipe's mutex", `pipe_lock pipe_double_lock anon_pipe_read anon_pipe_write pipe_read pipe_write`},

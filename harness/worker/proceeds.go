@@ -98,7 +98,7 @@ func (at *Asleep) String() string {
 	return text
 }
 
-// crowded stretches a time by how many threads want to run for each processor ("0.5 0.4 0.3 3/512 123", proc_loadavg(5)).
+// crowded stretches a time by how many threads want to run for each processor, four times at most ("0.5 0.4 0.3 3/512 123", proc_loadavg(5)).
 func crowded(d time.Duration) time.Duration {
 	text, err := os.ReadFile("/proc/loadavg")
 	fields := strings.Fields(string(text))
@@ -107,7 +107,8 @@ func crowded(d time.Duration) time.Duration {
 	}
 	runnable, _, _ := strings.Cut(fields[3], "/")
 	n, _ := strconv.Atoi(runnable)
-	return d * time.Duration(max(1, n/runtime.NumCPU()))
+	const most = 4
+	return d * time.Duration(min(max(1, n/runtime.NumCPU()), most))
 }
 
 // nap sleeps in the kernel: the scheduler of Go is not asked.

@@ -1,0 +1,104 @@
+package footprint
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"faultline/harness"
+	"faultline/harness/target"
+)
+
+// measured is the table of a target; the test is skipped where there is none, or nobody can be stopped.
+func measured(t *testing.T, spec string, c Choice) *Footprint {
+	t.Helper()
+	open := func(ctx context.Context) (target.Target, error) {
+		tg, err := target.Open(ctx, spec, target.Options{Temp: t.TempDir()})
+		if err == nil && tg.Lacks("userfaultfd") != "" {
+			why := tg.Lacks("userfaultfd")
+			return nil, errors.Join(&target.Missing{Spec: spec, What: []string{why}}, tg.Close(ctx))
+		}
+		return tg, err
+	}
+	f, err := Measure(t.Context(), harness.Opener(open), c)
+	var missing *target.Missing
+	if errors.As(err, &missing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func outcomes(f *Footprint) map[string]Outcome {
+	all := map[string]Outcome{}
+	for _, c := range f.Cells {
+		all[c.Op+" "+c.Onlooker] = c.Outcome
+	}
+	return all
+}
+
+// What is known of file systems comes out: no page fault blocks, and what does is in the baseline.
+func TestFootprintsOfThisKernel(t *testing.T) {
+	for spec, want := range map[string]map[string]Outcome{
+		"tmpfs:": {
+			"pread store-same": Proceeds, "pread pwrite": Proceeds, "pread fsync": Proceeds,
+			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Proceeds,
+		},
+		"loop:ext4": {
+			"pread store-same": Proceeds, "pread pwrite": Proceeds, "pread fsync": Proceeds,
+			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Proceeds,
+		},
+		"loop:xfs": {
+			"pread store-same": Proceeds, "pread pwrite": Blocks, "pread fsync": Proceeds,
+			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Proceeds,
+		},
+		"loop:btrfs": {
+			"pread store-same": Proceeds, "pread pwrite": Proceeds, "pread fsync": Proceeds,
+			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Blocks,
+		},
+	} {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			f := measured(t, spec, Choice{Ops: []string{"pread", "pwrite"}, Onlookers: []string{"store-same", "pwrite", "fsync"}})
+			g.Expect(outcomes(f)).To(gomega.Equal(want), f.Text())
+			g.Expect(f.Hazards).To(gomega.BeEmpty())
+			g.Expect(f.Beyond()).To(gomega.BeEmpty())
+			blocked := f.Find("pwrite", "pwrite")
+			g.Expect(blocked.Runs).To(gomega.Equal(1+repeats), "what blocks is tried again")
+			g.Expect(blocked.Why).To(gomega.HavePrefix("waiting for the inode lock in "))
+			g.Expect(blocked.Stack).NotTo(gomega.BeEmpty())
+		})
+	}
+}
+
+// The bundled GFS2 copies as it is told to: where it holds its glock over a copy that may fault, page faults block. Whether that ends in a hang depends
+// on what the holder's own fault is granted.
+func TestPoliciesAreToldApart(t *testing.T) {
+	for policy, proof := range map[string]string{"faulting": "hang", "recursive": "pass", "nofault": "", "kernel": ""} {
+		t.Run(policy, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			f := measured(t, "fuse:copy="+policy, Choice{Ops: []string{"pwrite"}, Onlookers: []string{"load-far", "load-other", "stat"}, Prove: true, Deadline: time.Second})
+			if proof == "" {
+				g.Expect(outcomes(f)).To(gomega.Equal(map[string]Outcome{"pwrite load-far": Proceeds, "pwrite load-other": Proceeds, "pwrite stat": Proceeds}), f.Text())
+				g.Expect(f.Hazards).To(gomega.BeEmpty())
+				return
+			}
+			g.Expect(outcomes(f)).To(gomega.Equal(map[string]Outcome{"pwrite load-far": Blocks, "pwrite load-other": Proceeds, "pwrite stat": Blocks}), f.Text())
+			g.Expect(f.Hazards).To(gomega.HaveLen(1))
+			g.Expect(f.Hazards[0].Onlookers).To(gomega.Equal([]string{"load-far"}))
+			g.Expect(f.Hazards[0].Proof).To(gomega.Equal(proof), f.Text())
+		})
+	}
+}
+
+// A server that never answers one kind of request is in the cells of that request, and in no other.
+func TestAPlantedLockIsInItsCell(t *testing.T) {
+	g := gomega.NewWithT(t)
+	f := measured(t, "planted:block-read", Choice{Ops: []string{"pwrite"}, Onlookers: []string{"stat", "pread-other", "pwrite-other"}, Deadline: 500 * time.Millisecond})
+	g.Expect(outcomes(f)).To(gomega.Equal(map[string]Outcome{"pwrite stat": Proceeds, "pwrite pread-other": Deadlocks, "pwrite pwrite-other": Proceeds}), f.Text())
+}
