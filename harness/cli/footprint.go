@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -10,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"faultline/harness/footprint"
+	"faultline/harness/footprint/matrix"
 	"faultline/harness/target"
 	"faultline/results"
 )
 
 type footprintFlags struct {
 	targets, ops, onlookers []string
-	json, html, baseline    string
+	json, baseline          string
 	prove, verbose          bool
 	timeout                 time.Duration
 }
@@ -30,7 +30,7 @@ func footprintCommand() *cobra.Command {
 held over the copy. A page fault that blocks is a hazard: if the copy itself faults on such a page, it waits for itself for ever. What blocks
 is tried three times. Where a baseline of the file-system type is known, what blocks beyond it is told. The exit code is 1 for a hazard, or for more than the baseline.`,
 		Example: `  faultline footprint --target loop:ext4
-  faultline footprint --target loop:xfs --ops pwrite,fiemap --json xfs.json --html xfs.html
+  faultline footprint --target loop:xfs --ops pwrite,fiemap --json xfs.json
   faultline footprint diff old.json new.json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
@@ -40,7 +40,6 @@ is tried three times. Where a baseline of the file-system type is known, what bl
 	flags.StringSliceVar(&f.ops, "ops", nil, "operations to stop; default all")
 	flags.StringSliceVar(&f.onlookers, "onlookers", nil, "onlookers to try; default all")
 	flags.StringVar(&f.json, "json", "", "file for the tables as JSON")
-	flags.StringVar(&f.html, "html", "", "file for the tables as one HTML page with pictures")
 	flags.StringVar(&f.baseline, "baseline", "", "file for what blocks, in the form of the baselines that Faultline has")
 	flags.BoolVar(&f.prove, "prove", false, "run the program of each hazard, to prove or refute it; in a guest, or on a file system of ours")
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
@@ -57,7 +56,7 @@ func (f *footprintFlags) run(ctx context.Context) error {
 		f.targets = []string{defaultTarget}
 	}
 	soft, _, signalled := interrupts(ctx)
-	var all []*footprint.Footprint
+	var all []*matrix.Footprint
 	bad := false
 	for _, spec := range f.targets {
 		one, err := f.measure(soft, spec)
@@ -67,10 +66,10 @@ func (f *footprintFlags) run(ctx context.Context) error {
 		if err != nil {
 			return openError(err)
 		}
-		fmt.Print(one.Text())
-		beyond := one.Beyond()
-		for _, line := range beyond {
-			fmt.Println("BEYOND THE BASELINE " + line)
+		fmt.Print(footprint.Text(one))
+		beyond, err := beyondBaseline(one)
+		if err != nil {
+			return usage("%v", err)
 		}
 		bad = bad || len(beyond) > 0 || len(one.Hazards) > 0
 		all = append(all, one)
@@ -84,7 +83,7 @@ func (f *footprintFlags) run(ctx context.Context) error {
 	return nil
 }
 
-func (f *footprintFlags) measure(ctx context.Context, spec string) (*footprint.Footprint, error) {
+func (f *footprintFlags) measure(ctx context.Context, spec string) (*matrix.Footprint, error) {
 	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, spec, target.Options{}) }
 	choice := footprint.Choice{Ops: f.ops, Onlookers: f.onlookers, Prove: f.prove, Deadline: f.timeout}
 	if f.verbose {
@@ -93,61 +92,73 @@ func (f *footprintFlags) measure(ctx context.Context, spec string) (*footprint.F
 	return footprint.Measure(ctx, open, choice)
 }
 
+// beyondBaseline prints where a lock is held that the baseline of the type of file system does not know of.
+func beyondBaseline(one *matrix.Footprint) ([]string, error) {
+	known, err := matrix.Known(one.FS)
+	if known == nil || err != nil {
+		return nil, err
+	}
+	lines := known.Beyond(one)
+	for _, line := range lines {
+		fmt.Println("BEYOND THE BASELINE " + line)
+	}
+	return lines, nil
+}
+
 // write writes the files that were asked for.
-func (f *footprintFlags) write(all []*footprint.Footprint) error {
+func (f *footprintFlags) write(all []*matrix.Footprint) error {
 	if f.json != "" {
-		text, err := json.MarshalIndent(all, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(f.json, append(text, '\n'), 0o666); err != nil {
+		if err := matrix.WriteFile(f.json, all); err != nil {
 			return err
 		}
 	}
-	if f.baseline != "" {
-		text := ""
-		for _, one := range all {
-			text += one.Baseline()
-		}
-		if err := os.WriteFile(f.baseline, []byte(text), 0o666); err != nil {
-			return err
-		}
-	}
-	if f.html == "" {
+	if f.baseline == "" {
 		return nil
 	}
-	return os.WriteFile(f.html, []byte(footprint.HTML(all)), 0o666)
+	text := ""
+	for _, one := range all {
+		text += one.Baseline()
+	}
+	return os.WriteFile(f.baseline, []byte(text), 0o666)
 }
 
 func footprintDiffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff OLD.json NEW.json",
-		Short: "Say which cells of two footprints differ; exit code 1 if any does",
+		Short: "Say which cells of two footprints differ; exit code 1 if one got worse",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usage("footprint diff takes two files, found %d arguments", len(args))
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			var sides [2][]*footprint.Footprint
-			for i, name := range args {
-				text, err := os.ReadFile(name)
-				if err != nil {
-					return usage("%v", err)
-				}
-				if err := json.Unmarshal(text, &sides[i]); err != nil {
-					return usage("%s: %v", name, err)
-				}
-			}
-			lines := footprint.Diff(sides[0], sides[1])
-			for _, line := range lines {
-				fmt.Println(line)
-			}
-			if len(lines) > 0 {
-				return exit{code: results.ExitFailed}
-			}
-			return nil
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return diffFootprints(args[0], args[1]) },
 	}
+}
+
+func diffFootprints(old, now string) error {
+	before, err := matrix.ReadFile(old)
+	if err != nil {
+		return usage("%v", err)
+	}
+	after, err := matrix.ReadFile(now)
+	if err != nil {
+		return usage("%v", err)
+	}
+	pairs, err := matrix.Pair(before, after)
+	if err != nil {
+		return usage("%v", err)
+	}
+	worse := false
+	for _, pair := range pairs {
+		fmt.Println(pair.Title())
+		for _, change := range pair.Changes() {
+			fmt.Println("  " + change.String())
+			worse = worse || change.Worse()
+		}
+	}
+	if worse {
+		return exit{code: results.ExitFailed}
+	}
+	return nil
 }

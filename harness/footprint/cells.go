@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"faultline/generators/prog"
+	"faultline/harness/footprint/matrix"
 )
 
 // operation is a system call that is stopped.
@@ -45,23 +46,42 @@ var manyNames = func() string {
 }()
 
 // onlooker is what p2 does meanwhile. Its setup is done before.
-type onlooker struct{ name, setup, step string }
+type onlooker struct {
+	group             matrix.Group
+	name, setup, step string
+}
 
 // onlookers are all there are, in order. Pages and files are apart from those of the stopped call, but where the name says same.
 var onlookers = []onlooker{
-	{"load-same", mapA, "load(n[0:1p])"}, {"store-same", mapA, "store(n[0:1], 'x')"},
-	{"load-far", mapA, "load(n[8p:9p])"}, {"store-far", mapA, "store(n[9p:9p+1], 'x')"},
-	{"load-other", mapB, "load(n[8p:9p])"}, {"store-other", mapB, "store(n[9p:9p+1], 'x')"},
-	{"open", "", "f = open(D/A, rdwr)"}, {"stat", "", "stat(D/A, size)"},
-	{"mmap", openA, "n = mmap(f, shared, rw, 0, 16p)"}, {"munmap", mapA, "munmap(n)"},
-	{"pread", openA, "pread(f, b, 4p)"}, {"pread-direct", openDirect, "pread(f, b, 5p)"},
-	{"pwrite", openA, "pwrite(f, b, 6p)"}, {"pwrite-direct", openDirect, "pwrite(f, b, 7p)"},
-	{"truncate", "", "truncate(D/A, 15p)"}, {"punch", openA, "fallocate(f, punch, 12p, 1p)"}, {"fallocate", openA, "fallocate(f, keep, 16p, 1p)"},
-	{"fsync", openA, "fsync(f)"}, {"fiemap", openA + "\nput(b[0:32], fiemap{fm_length=-1, fm_extent_count=8})", "ioctl(f, fiemap, b)"},
-	{"pread-other", openB, "pread(f, b, 4p)"}, {"pwrite-other", openB, "pwrite(f, b, 6p)"}, {"truncate-other", "", "truncate(D/B, 15p)"},
-	{"create", "", "f = open(D/C, rdwr|creat)"}, {"unlink", "", "unlink(D/X)"}, {"rename", "", "rename(D/X, D/Y)"}, {"link", "", "link(D/X, D/Y)"},
-	{"readdir", "f = open(D, rdonly)\nb = anon('b'*1p)", "getdents(f, b)"},
-	{"syncfs", openA, "syncfs(f)"}, {"drop_caches", "", "drop_caches()"},
+	{matrix.Faults, "load-same", mapA, "load(n[0:1p])"},
+	{matrix.Faults, "store-same", mapA, "store(n[0:1], 'x')"},
+	{matrix.Faults, "load-far", mapA, "load(n[8p:9p])"},
+	{matrix.Faults, "store-far", mapA, "store(n[9p:9p+1], 'x')"},
+	{matrix.Faults, "load-other", mapB, "load(n[8p:9p])"},
+	{matrix.Faults, "store-other", mapB, "store(n[9p:9p+1], 'x')"},
+	{matrix.SameFile, "open", "", "f = open(D/A, rdwr)"},
+	{matrix.SameFile, "stat", "", "stat(D/A, size)"},
+	{matrix.SameFile, "mmap", openA, "n = mmap(f, shared, rw, 0, 16p)"},
+	{matrix.SameFile, "munmap", mapA, "munmap(n)"},
+	{matrix.SameFile, "pread", openA, "pread(f, b, 4p)"},
+	{matrix.SameFile, "pread-direct", openDirect, "pread(f, b, 5p)"},
+	{matrix.SameFile, "pwrite", openA, "pwrite(f, b, 6p)"},
+	{matrix.SameFile, "pwrite-direct", openDirect, "pwrite(f, b, 7p)"},
+	{matrix.SameFile, "truncate", "", "truncate(D/A, 15p)"},
+	{matrix.SameFile, "punch", openA, "fallocate(f, punch, 12p, 1p)"},
+	{matrix.SameFile, "fallocate", openA, "fallocate(f, keep, 16p, 1p)"},
+	{matrix.SameFile, "fsync", openA, "fsync(f)"},
+	{matrix.SameFile, "fiemap", openA + "\nput(b[0:32], fiemap{fm_length=-1, fm_extent_count=8})", "ioctl(f, fiemap, b)"},
+	{matrix.OtherFile, "pread-other", openB, "pread(f, b, 4p)"},
+	{matrix.OtherFile, "pwrite-other", openB, "pwrite(f, b, 6p)"},
+	{matrix.OtherFile, "truncate-other", "", "truncate(D/B, 15p)"},
+	{matrix.Names, "create", "", "f = open(D/C, rdwr|creat)"},
+	{matrix.Names, "unlink", "", "unlink(D/X)"},
+	{matrix.Names, "rename", "", "rename(D/X, D/Y)"},
+	{matrix.Names, "link", "", "link(D/X, D/Y)"},
+	{matrix.Names, "readdir", "f = open(D, rdonly)\nb = anon('b'*1p)", "getdents(f, b)"},
+	{matrix.Whole, "syncfs", openA, "syncfs(f)"},
+	{matrix.Whole, "drop_caches", "", "drop_caches()"},
 }
 
 const (
@@ -71,11 +91,6 @@ const (
 	mapA       = "f = open(D/A, rdwr)\nn = mmap(f, shared, rw, 0, 16p)"
 	mapB       = "f = open(D/B, rdwr)\nn = mmap(f, shared, rw, 0, 16p)"
 )
-
-// isTouch reports an access through a mapping: a page fault, which must never wait for who copies to or from user memory.
-func isTouch(onlooker string) bool {
-	return strings.HasPrefix(onlooker, "load-") || strings.HasPrefix(onlooker, "store-")
-}
 
 // OpNames and OnlookerNames list what can be chosen.
 func OpNames() []string {

@@ -1,124 +1,43 @@
 // Package footprint measures lock footprints: which operations cannot proceed while a system call is stopped in the middle of its user copy. Each cell, a
 // stopped operation and an onlooker, is a program of its own, run by a Runner; what blocks is confirmed by repetition, and its kernel stack says for
-// which lock. A page fault that blocks is a hazard: the copy can fault as well, and then it waits for itself. It imports prog, harness, target,
-// watch and results.
+// which lock. A page fault that blocks is a hazard: the copy can fault as well, and then it waits for itself. It imports prog, harness, watch,
+// results and matrix, which says what a footprint is.
 //
 //	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, "loop:ext4", target.Options{}) }
 //	f, err := footprint.Measure(ctx, open, footprint.Choice{})
-//	fmt.Print(f.Text())
+//	fmt.Print(footprint.Text(f))
 package footprint
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"faultline/harness/footprint/matrix"
 )
-
-// Outcome is what came of a cell.
-type Outcome string
-
-// The outcomes of cells.
-const (
-	Proceeds  Outcome = "proceeds"  // the onlooker came back while the operation was stopped
-	Blocks    Outcome = "blocks"    // it slept until the operation was let go
-	Deadlocks Outcome = "deadlocks" // it, or the operation, did not come back even then
-	Fails     Outcome = "fails"     // it returned an error
-	Varies    Outcome = "varies"    // repeated, it came out in different ways
-	Untouched Outcome = "untouched" // the operation never touched its buffer, so it was not stopped
-	Skipped   Outcome = "skipped"   // the file system cannot do one of the two
-	Broken    Outcome = "broken"    // our own fault
-)
-
-// Cell is one stopped operation with one onlooker.
-type Cell struct {
-	Op       string  `json:"op"`
-	Onlooker string  `json:"onlooker"`
-	Outcome  Outcome `json:"outcome"`
-	// Runs is how often the cell was tried.
-	Runs int `json:"runs"`
-	// Why says for what the onlooker waited, with which error it failed, or why the cell was skipped.
-	Why string `json:"why,omitempty"`
-	// Stack is the kernel stack of the onlooker that blocked, innermost first.
-	Stack []string `json:"stack,omitempty"`
-}
-
-// Held reports a cell whose onlooker did not get on.
-func (c *Cell) Held() bool { return c.Outcome == Blocks || c.Outcome == Deadlocks }
-
-// Hazard is an operation beside which page faults block while it is stopped in its user copy: fault-under-lock. A fault in the copy itself then waits for the call
-// that copies, and neither ever ends.
-type Hazard struct {
-	Op string `json:"op"`
-	// Onlookers are the page faults that block, Why says for what one of them waits.
-	Onlookers []string `json:"onlookers"`
-	Why       string   `json:"why,omitempty"`
-	// Program hangs if the hazard is real: the shortest one.
-	Program string `json:"program"`
-	// Proof is what its run came to: "hang" proves it, "pass" refutes it; empty if it was not run.
-	Proof string `json:"proof,omitempty"`
-}
-
-func (h Hazard) String() string {
-	text := fmt.Sprintf("fault-under-lock: while %s is stopped in its user copy, page faults block (%s), %s", h.Op, strings.Join(h.Onlookers, ", "), h.Why)
-	switch h.Proof {
-	case "":
-		return text + "; this would hang:"
-	case "hang":
-		return text + "; this hangs:"
-	}
-	return text + "; this was tried, and came to " + h.Proof + ":"
-}
-
-// Footprint is the table of one file system.
-type Footprint struct {
-	Target  string   `json:"target"`
-	FS      string   `json:"fs"`
-	Kernel  string   `json:"kernel"`
-	Options string   `json:"options,omitempty"`
-	Seconds float64  `json:"seconds"`
-	Cells   []Cell   `json:"cells"`
-	Hazards []Hazard `json:"hazards,omitempty"`
-}
-
-// Find is the cell of an operation and an onlooker, or nil.
-func (f *Footprint) Find(op, onlooker string) *Cell {
-	for i := range f.Cells {
-		if c := &f.Cells[i]; c.Op == op && c.Onlooker == onlooker {
-			return c
-		}
-	}
-	return nil
-}
-
-// Ops are the operations of the table in order, Onlookers the onlookers.
-func (f *Footprint) Ops() []string { return f.names(func(c Cell) string { return c.Op }) }
-
-// Onlookers are the onlookers of the table in order.
-func (f *Footprint) Onlookers() []string { return f.names(func(c Cell) string { return c.Onlooker }) }
-
-func (f *Footprint) names(of func(Cell) string) (list []string) {
-	for _, c := range f.Cells {
-		if name := of(c); !slices.Contains(list, name) {
-			list = append(list, name)
-		}
-	}
-	return list
-}
 
 // marks are the signs of a table on the terminal.
-var marks = map[Outcome]string{
-	Proceeds: ".", Blocks: "B", Deadlocks: "D", Fails: "E", Varies: "?", Untouched: "-", Skipped: " ", Broken: "!",
+var marks = map[matrix.Outcome]string{
+	matrix.Proceeds: ".", matrix.Blocks: "B", matrix.Deadlocks: "D", matrix.Fails: "E", matrix.Unstable: "?", matrix.Untouched: "-", matrix.Skipped: " ", matrix.Broken: "!",
 }
 
 // Text is the table for a terminal, what blocks in words, and the hazards.
-func (f *Footprint) Text() string {
+func Text(f *matrix.Footprint) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s, %s; %d cells in %.1f s\n\n", f.Target, f.FS, f.Kernel, len(f.Cells), f.Seconds)
-	f.grid(&b)
-	b.WriteString("\n. proceeds  B blocks until the stopped call is let go  D deadlocks  E fails  ? varies  - the call does not touch its buffer\n")
-	f.words(&b)
+	grid(&b, f)
+	b.WriteString("\n")
+	for _, o := range matrix.Outcomes {
+		if slices.ContainsFunc(f.Cells, func(c matrix.Cell) bool { return c.Outcome == o }) {
+			fmt.Fprintf(&b, "%s %s: %s\n", marks[o], o, o.Meaning())
+		}
+	}
+	for i := range f.Cells {
+		b.WriteString(line(&f.Cells[i]))
+	}
 	for _, h := range f.Hazards {
-		fmt.Fprintf(&b, "\nHAZARD %v\n%s", h, indent(h.Program))
+		fmt.Fprintf(&b, "\nHAZARD fault-under-lock: a page fault (%s) blocks while %s is stopped in its user copy, %s; that this hangs is %s:\n%s",
+			h.Onlooker, h.Stopped, h.Lock, h.Proof, indent(h.Program))
 	}
 	return b.String()
 }
@@ -128,31 +47,30 @@ func indent(text string) string {
 }
 
 // grid writes one line an operation; the onlookers' names stand above their columns, from top to bottom.
-func (f *Footprint) grid(b *strings.Builder) {
-	ops, onlookers := f.Ops(), f.Onlookers()
+func grid(b *strings.Builder, f *matrix.Footprint) {
 	wide, high := 0, 0
-	for _, op := range ops {
+	for _, op := range f.Ops {
 		wide = max(wide, len(op))
 	}
-	for _, name := range onlookers {
-		high = max(high, len(name))
+	for _, by := range f.Onlookers {
+		high = max(high, len(by.Name))
 	}
 	for row := range high {
 		line := strings.Repeat(" ", wide)
-		for _, name := range onlookers {
+		for _, by := range f.Onlookers {
 			letter := " "
-			if at := row - (high - len(name)); at >= 0 {
-				letter = name[at : at+1]
+			if at := row - (high - len(by.Name)); at >= 0 {
+				letter = by.Name[at : at+1]
 			}
 			line += " " + letter
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	for _, op := range ops {
+	for _, op := range f.Ops {
 		line := fmt.Sprintf("%-*s", wide, op)
-		for _, name := range onlookers {
+		for _, by := range f.Onlookers {
 			mark := " "
-			if c := f.Find(op, name); c != nil {
+			if c := f.Find(op, by.Name); c != nil {
 				mark = marks[c.Outcome]
 			}
 			line += " " + mark
@@ -161,16 +79,15 @@ func (f *Footprint) grid(b *strings.Builder) {
 	}
 }
 
-// words says of each operation what it holds up, and why; and what else is no plain answer.
-func (f *Footprint) words(b *strings.Builder) {
-	for _, c := range f.Cells {
-		switch c.Outcome {
-		case Blocks, Deadlocks, Fails, Varies, Broken:
-			fmt.Fprintf(b, "%s while %s is stopped: %s", c.Onlooker, c.Op, c.Outcome)
-			if c.Why != "" {
-				fmt.Fprintf(b, ", %s", c.Why)
-			}
-			b.WriteString("\n")
-		}
+// line says what a cell came to, if that is no plain answer.
+func line(c *matrix.Cell) string {
+	switch c.Outcome {
+	case matrix.Proceeds, matrix.Untouched, matrix.Skipped:
+		return ""
 	}
+	text := fmt.Sprintf("%s while %s is stopped: %s", c.Onlooker, c.Stopped, c.Outcome)
+	if c.Held() && c.Lock != "" {
+		return text + ", " + c.Lock + "\n"
+	}
+	return text + ", " + c.Reason + "\n"
 }

@@ -1,8 +1,6 @@
 package footprint
 
 import (
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"os"
 	"strings"
@@ -12,6 +10,7 @@ import (
 
 	"faultline/generators/prog"
 	"faultline/harness"
+	"faultline/harness/footprint/matrix"
 	"faultline/harness/self"
 	"faultline/results"
 )
@@ -26,7 +25,7 @@ func TestCellsArePrograms(t *testing.T) {
 	for _, o := range operations {
 		for _, who := range onlookers {
 			programs := []*prog.Prog{program(o, who)}
-			if isTouch(who.name) {
+			if who.group == matrix.Faults {
 				programs = append(programs, danger(o, who))
 			}
 			for _, p := range programs {
@@ -68,21 +67,21 @@ func TestOutcomes(t *testing.T) {
 	twice.Attempts = []results.Attempt{{Verdict: results.Wrong, Message: asleep.Message + ", again"}, {Verdict: results.Pass}}
 	for _, c := range []struct {
 		o    harness.Outcome
-		want Cell
+		want matrix.Cell
 	}{
-		{harness.Outcome{Prog: p, Verdict: results.Pass}, Cell{Outcome: Proceeds, Runs: 1}},
-		{harness.Outcome{Prog: p, Verdict: results.Skip, Message: "needs x"}, Cell{Outcome: Skipped, Runs: 1, Why: "needs x"}},
-		{asleep, Cell{Outcome: Blocks, Runs: 1, Why: "waiting for the inode lock in ext4_buffered_write_iter", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
-		{twice, Cell{Outcome: Varies, Runs: 3, Why: "blocks at first (waiting for the inode lock in ext4_buffered_write_iter), and then pass", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
-		{at(p, results.Wrong, "stalled", "", "got ESRCH"), Cell{Outcome: Untouched, Runs: 1}},
-		{at(p, results.Wrong, "munmap", "p2", "got EIO"), Cell{Outcome: Fails, Runs: 1, Why: "step 25, munmap: got EIO"}},
-		{at(p, results.Wrong, "mmap", "p2", "got EIO"), Cell{Outcome: Broken, Runs: 1, Why: "step 18, mmap: got EIO"}},
-		{at(p, results.Hang, "munmap", "p2", "blocked"), Cell{Outcome: Deadlocks, Runs: 1, Why: "step 25, munmap: blocked"}},
-		{harness.Outcome{Prog: p, Verdict: results.Broken, Message: "x"}, Cell{Outcome: Broken, Runs: 1, Why: "x"}},
+		{harness.Outcome{Prog: p, Verdict: results.Pass}, matrix.Cell{Outcome: matrix.Proceeds, Runs: 1}},
+		{harness.Outcome{Prog: p, Verdict: results.Skip, Message: "needs x"}, matrix.Cell{Outcome: matrix.Skipped, Runs: 1, Reason: "needs x"}},
+		{asleep, matrix.Cell{Outcome: matrix.Blocks, Runs: 1, Lock: "waiting for the inode lock in ext4_buffered_write_iter", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
+		{twice, matrix.Cell{Outcome: matrix.Unstable, Runs: 3, Reason: "at first blocks, and then pass", Lock: "waiting for the inode lock in ext4_buffered_write_iter", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
+		{at(p, results.Wrong, "stalled", "", "got ESRCH"), matrix.Cell{Outcome: matrix.Untouched, Runs: 1}},
+		{at(p, results.Wrong, "munmap", "p2", "got EIO"), matrix.Cell{Outcome: matrix.Fails, Runs: 1, Reason: "step 25, munmap: got EIO"}},
+		{at(p, results.Wrong, "mmap", "p2", "got EIO"), matrix.Cell{Outcome: matrix.Broken, Runs: 1, Reason: "step 18, mmap: got EIO"}},
+		{at(p, results.Hang, "munmap", "p2", "blocked"), matrix.Cell{Outcome: matrix.Deadlocks, Runs: 1, Reason: "step 25, munmap: blocked"}},
+		{harness.Outcome{Prog: p, Verdict: results.Broken, Message: "x"}, matrix.Cell{Outcome: matrix.Broken, Runs: 1, Reason: "x"}},
 	} {
-		c.want.Op, c.want.Onlooker = "pwrite", "munmap"
+		c.want.Stopped, c.want.Onlooker = "pwrite", "munmap"
 		got := cellOf("pwrite", "munmap", c.o)
-		got.Why, c.want.Why = steplessly(got.Why), steplessly(c.want.Why)
+		got.Reason, c.want.Reason = steplessly(got.Reason), steplessly(c.want.Reason)
 		gomega.NewWithT(t).Expect(got).To(gomega.Equal(c.want))
 	}
 }
@@ -95,15 +94,15 @@ func steplessly(text string) string {
 	return text
 }
 
-func table() *Footprint {
-	return &Footprint{Target: "loop:ext4", FS: "ext4", Kernel: "9.9", Seconds: 1, Cells: []Cell{
-		{Op: "pread", Onlooker: "load-far", Outcome: Proceeds}, {Op: "pread", Onlooker: "pwrite", Outcome: Blocks, Why: "waiting for <a lock>", Stack: []string{"down_write"}},
-		{Op: "pwrite", Onlooker: "load-far", Outcome: Blocks, Why: "waiting for a page"}, {Op: "pwrite", Onlooker: "pwrite", Outcome: Blocks},
-	}, Hazards: []Hazard{{Op: "pwrite", Onlookers: []string{"load-far"}, Why: "waiting for a page", Program: "prog x\nload(m)\n", Proof: "hang"}}}
-}
-
 func TestText(t *testing.T) {
-	gomega.NewWithT(t).Expect(table().Text()).To(gomega.Equal(`loop:ext4: ext4, 9.9; 4 cells in 1.0 s
+	f := &matrix.Footprint{Target: "loop:ext4", FS: "ext4", Kernel: "9.9", Seconds: 1, Ops: []string{"pread", "pwrite"},
+		Onlookers: []matrix.Onlooker{{Name: "load-far", Group: matrix.Faults}, {Name: "pwrite", Group: matrix.SameFile}},
+		Cells: []matrix.Cell{
+			{Stopped: "pread", Onlooker: "load-far", Outcome: matrix.Proceeds}, {Stopped: "pread", Onlooker: "pwrite", Outcome: matrix.Blocks, Lock: "waiting for a lock"},
+			{Stopped: "pwrite", Onlooker: "load-far", Outcome: matrix.Blocks, Lock: "waiting for a page"}, {Stopped: "pwrite", Onlooker: "pwrite", Outcome: matrix.Fails, Reason: "EIO"},
+		},
+		Hazards: []matrix.Hazard{{Stopped: "pwrite", Onlooker: "load-far", Lock: "waiting for a page", Program: "prog x\nload(m)\n", Proof: matrix.Proved}}}
+	gomega.NewWithT(t).Expect(Text(f)).To(gomega.Equal(`loop:ext4: ext4, 9.9; 4 cells in 1.0 s
 
        l
        o
@@ -114,72 +113,19 @@ func TestText(t *testing.T) {
        a t
        r e
 pread  . B
-pwrite B B
+pwrite B E
 
-. proceeds  B blocks until the stopped call is let go  D deadlocks  E fails  ? varies  - the call does not touch its buffer
-pwrite while pread is stopped: blocks, waiting for <a lock>
+. proceeds: comes back at once
+B blocks: waits until the stopped call is let go
+E fails: returns an error
+pwrite while pread is stopped: blocks, waiting for a lock
 load-far while pwrite is stopped: blocks, waiting for a page
-pwrite while pwrite is stopped: blocks
+pwrite while pwrite is stopped: fails, EIO
 
-HAZARD fault-under-lock: while pwrite is stopped in its user copy, page faults block (load-far), waiting for a page; this hangs:
+HAZARD fault-under-lock: a page fault (load-far) blocks while pwrite is stopped in its user copy, waiting for a page; that this hangs is proved:
     prog x
     load(m)
 `))
-}
-
-// The page is one file of well-formed SVG, with all that is written in it escaped.
-func TestHTML(t *testing.T) {
-	g := gomega.NewWithT(t)
-	page := HTML([]*Footprint{table()})
-	g.Expect(page).To(gomega.ContainSubstring("waiting for &lt;a lock&gt;\ndown_write"))
-	g.Expect(page).NotTo(gomega.MatchRegexp(`(src|href)=`), "it needs nothing from elsewhere")
-	from, to := strings.Index(page, "<svg"), strings.Index(page, "</svg>")+len("</svg>")
-	g.Expect(from).To(gomega.BeNumerically(">", 0))
-	var svg struct {
-		Cells []struct{} `xml:"g"`
-	}
-	g.Expect(xml.Unmarshal([]byte(page[from:to]), &svg)).To(gomega.Succeed())
-	g.Expect(svg.Cells).To(gomega.HaveLen(4))
-}
-
-// A kernel that holds a lock longer is told in one line; the two sides of a comparison may have different cells.
-func TestDiffAndBaseline(t *testing.T) {
-	g := gomega.NewWithT(t)
-	old, now := table(), table()
-	g.Expect(Diff([]*Footprint{old}, []*Footprint{now})).To(gomega.BeEmpty())
-	now.Cells[0].Outcome, now.Cells[0].Why = Blocks, "waiting for a glock"
-	now.Cells = append(now.Cells[:3:3], Cell{Op: "statx", Onlooker: "stat", Outcome: Blocks})
-	g.Expect(Diff([]*Footprint{old}, []*Footprint{now})).To(gomega.Equal([]string{"loop:ext4: load-far while pread is stopped: proceeds -> blocks (waiting for a glock)"}))
-	now.Kernel = "10.0"
-	g.Expect(Diff([]*Footprint{now}, []*Footprint{old})[0]).To(gomega.HavePrefix("loop:ext4, 10.0 -> loop:ext4, 9.9: load-far"))
-	g.Expect(Diff([]*Footprint{now}, nil)).To(gomega.Equal([]string{"1 tables on one side, 0 on the other"}))
-
-	g.Expect(old.Beyond()).To(gomega.Equal([]string{
-		"pwrite now blocks while pread is stopped: waiting for <a lock>", "load-far now blocks while pwrite is stopped: waiting for a page",
-	}), "what ext4 is known for is no news")
-	old.FS = "a file system without a baseline"
-	g.Expect(old.Beyond()).To(gomega.BeEmpty())
-	g.Expect(table().Baseline()).To(gomega.HaveSuffix("pread: pwrite\npwrite: load-far pwrite\n"))
-	for _, fs := range []string{"ext4", "xfs", "btrfs", "tmpfs"} {
-		blocks, known := baseline(fs)
-		g.Expect(known).To(gomega.BeTrue(), fs)
-		for op, list := range blocks {
-			g.Expect(OpNames()).To(gomega.ContainElement(op))
-			for _, name := range list {
-				g.Expect(OnlookerNames()).To(gomega.ContainElement(name))
-				g.Expect(isTouch(name)).To(gomega.BeFalse(), "page faults block nowhere")
-			}
-		}
-	}
-}
-
-func TestTablesAreReadBack(t *testing.T) {
-	g := gomega.NewWithT(t)
-	text, err := json.Marshal(table())
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	var again Footprint
-	g.Expect(json.Unmarshal(text, &again)).To(gomega.Succeed())
-	g.Expect(&again).To(gomega.Equal(table()))
 }
 
 func TestNamesAreChecked(t *testing.T) {

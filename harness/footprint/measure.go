@@ -9,6 +9,7 @@ import (
 
 	"faultline/generators/prog"
 	"faultline/harness"
+	"faultline/harness/footprint/matrix"
 	"faultline/harness/watch"
 	"faultline/results"
 )
@@ -29,7 +30,7 @@ type Choice struct {
 const repeats = 2
 
 // Measure makes the table of the file system that open opens. An error means that there is none: a name is unknown, the file system cannot be opened, or is lost.
-func Measure(ctx context.Context, open harness.Opener, choice Choice) (*Footprint, error) {
+func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.Footprint, error) {
 	ops, err := chosen(operations, func(o operation) string { return o.name }, choice.Ops)
 	if err != nil {
 		return nil, fmt.Errorf("choose operations: %w", err)
@@ -43,101 +44,118 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*Footprin
 		return nil, err
 	}
 	t := r.Target()
-	f := &Footprint{Target: t.Spec(), FS: t.FS(), Kernel: t.Mount().Kernel, Options: t.Mount().Options}
-	start := time.Now()
-	err = f.measure(ctx, r, ops, by, choice)
-	f.Seconds = time.Since(start).Seconds()
-	return f, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
+	m := &measurement{Runner: r, Choice: choice, f: &matrix.Footprint{
+		Target: t.Spec(), FS: strings.TrimPrefix(t.FS(), "fuse."), Kernel: t.Mount().Kernel, Options: t.Mount().Options, Date: time.Now(),
+		Ops: names(ops, func(o operation) string { return o.name }),
+	}}
+	for _, who := range by {
+		m.f.Onlookers = append(m.f.Onlookers, matrix.Onlooker{Name: who.name, Group: who.group})
+	}
+	err = m.measure(ctx, ops, by)
+	m.f.Seconds = time.Since(m.f.Date).Seconds()
+	return m.f, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
 }
 
-func (f *Footprint) measure(ctx context.Context, r *harness.Runner, ops []operation, by []onlooker, choice Choice) error {
+// measurement is one table under way.
+type measurement struct {
+	*harness.Runner
+	Choice
+	f *matrix.Footprint
+}
+
+func (m *measurement) measure(ctx context.Context, ops []operation, by []onlooker) error {
 	for _, o := range ops {
 		for _, who := range by {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if choice.Progress != nil {
-				choice.Progress(o.name, who.name)
+			if m.Progress != nil {
+				m.Progress(o.name, who.name)
 			}
-			outcome := r.Run(ctx, program(o, who))
+			outcome := m.Run(ctx, program(o, who))
 			if outcome.Kind == results.InfraTargetLost {
 				return fmt.Errorf("measure %s beside %s: %s", who.name, o.name, outcome.Message)
 			}
-			f.Cells = append(f.Cells, cellOf(o.name, who.name, outcome))
+			m.f.Cells = append(m.f.Cells, cellOf(o.name, who.name, outcome))
 		}
-		f.warn(ctx, r, o, choice.Prove)
+		m.warn(ctx, o, by)
 	}
 	return nil
 }
 
-// warn notes the hazard of an operation, if page faults have blocked beside it.
-func (f *Footprint) warn(ctx context.Context, r *harness.Runner, o operation, prove bool) {
-	h := Hazard{Op: o.name}
+// warn notes the hazard of an operation, if page faults have blocked beside it: the one with the shortest program.
+func (m *measurement) warn(ctx context.Context, o operation, by []onlooker) {
 	var shortest *prog.Prog
-	for _, who := range onlookers {
-		c := f.Find(o.name, who.name)
-		if c == nil || !c.Held() || !isTouch(who.name) {
+	h := matrix.Hazard{Stopped: o.name, Proof: matrix.Untried}
+	for _, who := range by {
+		c := m.f.Find(o.name, who.name)
+		if c == nil || !m.f.IsHazard(c) {
 			continue
 		}
-		h.Onlookers = append(h.Onlookers, who.name)
 		if p := danger(o, who); shortest == nil || len(p.Steps) < len(shortest.Steps) {
-			shortest, h.Why = p, c.Why
+			shortest, h.Onlooker, h.Lock = p, who.name, c.Lock
 		}
 	}
 	if shortest == nil {
 		return
 	}
 	h.Program = shortest.String()
-	if prove {
-		h.Proof = string(r.Run(ctx, shortest).Verdict)
+	if m.Prove {
+		h.Proof = proofs[m.Run(ctx, shortest).Verdict]
 	}
-	f.Hazards = append(f.Hazards, h)
+	m.f.Hazards = append(m.f.Hazards, h)
+}
+
+// proofs say what the verdict of a hazard's program means. A crash is one too: kernels trap a lock that is taken twice.
+var proofs = map[results.Verdict]matrix.Proof{
+	results.Hang: matrix.Proved, results.Crash: matrix.Proved, results.Pass: matrix.Refuted, results.Wrong: matrix.Untried, results.Skip: matrix.Untried, results.Broken: matrix.Untried,
 }
 
 // cellOf reads the answer out of the outcome of the cell's program: which step was not as claimed, and how.
-func cellOf(op, onlooker string, o harness.Outcome) Cell {
-	c := Cell{Op: op, Onlooker: onlooker, Runs: 1 + len(o.Attempts), Why: o.Message}
+func cellOf(op, onlooker string, o harness.Outcome) matrix.Cell {
+	c := matrix.Cell{Stopped: op, Onlooker: onlooker, Runs: 1 + len(o.Attempts), Reason: o.Message, Program: o.Name}
 	switch o.Verdict {
 	case results.Pass:
-		c.Outcome, c.Why = Proceeds, ""
+		c.Outcome, c.Reason = matrix.Proceeds, ""
 	case results.Skip:
-		c.Outcome = Skipped
+		c.Outcome = matrix.Skipped
 	case results.Hang:
-		c.Outcome = Deadlocks
+		c.Outcome = matrix.Deadlocks
 	case results.Wrong:
-		c.wrong(o)
+		wrong(&c, o)
 	default:
-		c.Outcome = Broken
+		c.Outcome = matrix.Broken
 	}
-	if c.Outcome != Proceeds && c.Outcome != Skipped {
-		c.agree(o)
+	if c.Outcome != matrix.Proceeds && c.Outcome != matrix.Skipped {
+		agree(&c, o)
 	}
 	return c
 }
 
 // wrong tells by the step what a wrong program means.
-func (c *Cell) wrong(o harness.Outcome) {
-	c.Outcome = Broken
+func wrong(c *matrix.Cell, o harness.Outcome) {
+	c.Outcome = matrix.Broken
 	if o.Step < 0 {
 		return
 	}
 	switch s := &o.Prog.Steps[o.Step]; {
 	case s.Op == "proceeds":
-		c.Outcome, c.Stack = Blocks, stackOf(o)
-		c.Why = "waiting " + watch.Waiting(c.Stack)
+		c.Outcome, c.Reason, c.Stack = matrix.Blocks, "", stackOf(o)
+		c.Lock = "waiting " + watch.Waiting(c.Stack)
 	case s.Op == "stalled":
-		c.Outcome, c.Why = Untouched, ""
+		c.Outcome, c.Reason = matrix.Untouched, ""
 	case s.Actor == "p2" && o.Step > stalledAt(o.Prog):
-		c.Outcome = Fails
+		c.Outcome = matrix.Fails
 	}
 }
 
 // agree holds the repetitions against the first run.
-func (c *Cell) agree(o harness.Outcome) {
+func agree(c *matrix.Cell, o harness.Outcome) {
 	for _, a := range o.Attempts {
 		if a.Verdict != o.Verdict || o.Verdict == results.Wrong && stepOf(a.Message) != stepOf(o.Message) {
-			c.Why = strings.TrimSpace(fmt.Sprintf("%s at first (%s), and then %s %s", c.Outcome, c.Why, a.Verdict, a.Message))
-			c.Outcome = Varies
+			first := strings.TrimSpace(fmt.Sprintf("%s %s", c.Outcome, c.Reason))
+			c.Reason = strings.TrimSpace(fmt.Sprintf("at first %s, and then %s %s", first, a.Verdict, a.Message))
+			c.Outcome = matrix.Unstable
 			return
 		}
 	}

@@ -9,11 +9,12 @@ import (
 	"github.com/onsi/gomega"
 
 	"faultline/harness"
+	"faultline/harness/footprint/matrix"
 	"faultline/harness/target"
 )
 
 // measured is the table of a target; the test is skipped where there is none, or nobody can be stopped.
-func measured(t *testing.T, spec string, c Choice) *Footprint {
+func measured(t *testing.T, spec string, c Choice) *matrix.Footprint {
 	t.Helper()
 	open := func(ctx context.Context) (target.Target, error) {
 		tg, err := target.Open(ctx, spec, target.Options{Temp: t.TempDir()})
@@ -34,43 +35,45 @@ func measured(t *testing.T, spec string, c Choice) *Footprint {
 	return f
 }
 
-func outcomes(f *Footprint) map[string]Outcome {
-	all := map[string]Outcome{}
+func outcomes(f *matrix.Footprint) map[string]matrix.Outcome {
+	all := map[string]matrix.Outcome{}
 	for _, c := range f.Cells {
-		all[c.Op+" "+c.Onlooker] = c.Outcome
+		all[c.Stopped+" "+c.Onlooker] = c.Outcome
 	}
 	return all
 }
 
 // What is known of file systems comes out: no page fault blocks, and what does is in the baseline.
 func TestFootprintsOfThisKernel(t *testing.T) {
-	for spec, want := range map[string]map[string]Outcome{
+	for spec, want := range map[string]map[string]matrix.Outcome{
 		"tmpfs:": {
-			"pread store-same": Proceeds, "pread pwrite": Proceeds, "pread fsync": Proceeds,
-			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Proceeds,
+			"pread store-same": matrix.Proceeds, "pread pwrite": matrix.Proceeds, "pread fsync": matrix.Proceeds,
+			"pwrite store-same": matrix.Proceeds, "pwrite pwrite": matrix.Blocks, "pwrite fsync": matrix.Proceeds,
 		},
 		"loop:ext4": {
-			"pread store-same": Proceeds, "pread pwrite": Proceeds, "pread fsync": Proceeds,
-			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Proceeds,
+			"pread store-same": matrix.Proceeds, "pread pwrite": matrix.Proceeds, "pread fsync": matrix.Proceeds,
+			"pwrite store-same": matrix.Proceeds, "pwrite pwrite": matrix.Blocks, "pwrite fsync": matrix.Proceeds,
 		},
 		"loop:xfs": {
-			"pread store-same": Proceeds, "pread pwrite": Blocks, "pread fsync": Proceeds,
-			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Proceeds,
+			"pread store-same": matrix.Proceeds, "pread pwrite": matrix.Blocks, "pread fsync": matrix.Proceeds,
+			"pwrite store-same": matrix.Proceeds, "pwrite pwrite": matrix.Blocks, "pwrite fsync": matrix.Proceeds,
 		},
 		"loop:btrfs": {
-			"pread store-same": Proceeds, "pread pwrite": Proceeds, "pread fsync": Proceeds,
-			"pwrite store-same": Proceeds, "pwrite pwrite": Blocks, "pwrite fsync": Blocks,
+			"pread store-same": matrix.Proceeds, "pread pwrite": matrix.Proceeds, "pread fsync": matrix.Proceeds,
+			"pwrite store-same": matrix.Proceeds, "pwrite pwrite": matrix.Blocks, "pwrite fsync": matrix.Blocks,
 		},
 	} {
 		t.Run(spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			f := measured(t, spec, Choice{Ops: []string{"pread", "pwrite"}, Onlookers: []string{"store-same", "pwrite", "fsync"}})
-			g.Expect(outcomes(f)).To(gomega.Equal(want), f.Text())
+			g.Expect(outcomes(f)).To(gomega.Equal(want), Text(f))
 			g.Expect(f.Hazards).To(gomega.BeEmpty())
-			g.Expect(f.Beyond()).To(gomega.BeEmpty())
+			baseline, err := matrix.Known(f.FS)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(baseline.Beyond(f)).To(gomega.BeEmpty())
 			blocked := f.Find("pwrite", "pwrite")
 			g.Expect(blocked.Runs).To(gomega.Equal(1+repeats), "what blocks is tried again")
-			g.Expect(blocked.Why).To(gomega.HavePrefix("waiting for the inode lock in "))
+			g.Expect(blocked.Lock).To(gomega.HavePrefix("waiting for the inode lock in "))
 			g.Expect(blocked.Stack).NotTo(gomega.BeEmpty())
 		})
 	}
@@ -79,19 +82,19 @@ func TestFootprintsOfThisKernel(t *testing.T) {
 // The bundled GFS2 copies as it is told to: where it holds its glock over a copy that may fault, page faults block. Whether that ends in a hang depends
 // on what the holder's own fault is granted.
 func TestPoliciesAreToldApart(t *testing.T) {
-	for policy, proof := range map[string]string{"faulting": "hang", "recursive": "pass", "nofault": "", "kernel": ""} {
+	for policy, proof := range map[string]matrix.Proof{"faulting": matrix.Proved, "recursive": matrix.Refuted, "nofault": "", "kernel": ""} {
 		t.Run(policy, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			f := measured(t, "fuse:copy="+policy, Choice{Ops: []string{"pwrite"}, Onlookers: []string{"load-far", "load-other", "stat"}, Prove: true, Deadline: time.Second})
 			if proof == "" {
-				g.Expect(outcomes(f)).To(gomega.Equal(map[string]Outcome{"pwrite load-far": Proceeds, "pwrite load-other": Proceeds, "pwrite stat": Proceeds}), f.Text())
+				g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": matrix.Proceeds, "pwrite load-other": matrix.Proceeds, "pwrite stat": matrix.Proceeds}), Text(f))
 				g.Expect(f.Hazards).To(gomega.BeEmpty())
 				return
 			}
-			g.Expect(outcomes(f)).To(gomega.Equal(map[string]Outcome{"pwrite load-far": Blocks, "pwrite load-other": Proceeds, "pwrite stat": Blocks}), f.Text())
+			g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": matrix.Blocks, "pwrite load-other": matrix.Proceeds, "pwrite stat": matrix.Blocks}), Text(f))
 			g.Expect(f.Hazards).To(gomega.HaveLen(1))
-			g.Expect(f.Hazards[0].Onlookers).To(gomega.Equal([]string{"load-far"}))
-			g.Expect(f.Hazards[0].Proof).To(gomega.Equal(proof), f.Text())
+			g.Expect(f.Hazards[0].Onlooker).To(gomega.Equal("load-far"))
+			g.Expect(f.Hazards[0].Proof).To(gomega.Equal(proof), Text(f))
 		})
 	}
 }
@@ -100,5 +103,5 @@ func TestPoliciesAreToldApart(t *testing.T) {
 func TestAPlantedLockIsInItsCell(t *testing.T) {
 	g := gomega.NewWithT(t)
 	f := measured(t, "planted:block-read", Choice{Ops: []string{"pwrite"}, Onlookers: []string{"stat", "pread-other", "pwrite-other"}, Deadline: 500 * time.Millisecond})
-	g.Expect(outcomes(f)).To(gomega.Equal(map[string]Outcome{"pwrite stat": Proceeds, "pwrite pread-other": Deadlocks, "pwrite pwrite-other": Proceeds}), f.Text())
+	g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite stat": matrix.Proceeds, "pwrite pread-other": matrix.Deadlocks, "pwrite pwrite-other": matrix.Proceeds}), Text(f))
 }
