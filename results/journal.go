@@ -27,6 +27,19 @@ type Header struct {
 	Kernel  string    `json:"kernel,omitempty"` // of the host, as uname -r says it
 	Start   time.Time `json:"start,omitzero"`
 	Planned int       `json:"planned"` // number of cases that should get a verdict
+	Mounts  []Mount   `json:"mounts,omitempty"`
+}
+
+// Mount says what a target was: its file system, mounted how, and by which kernel, which a guest has of its own.
+type Mount struct {
+	Target  string `json:"target"`
+	Type    string `json:"type"`
+	Options string `json:"options,omitempty"`
+	Kernel  string `json:"kernel,omitempty"` // as uname -r says it
+}
+
+func (m Mount) String() string {
+	return fmt.Sprintf("%s: %s (%s), Linux %s", m.Target, m.Type, m.Options, m.Kernel)
 }
 
 // Started is the record that says a case is about to run.

@@ -173,6 +173,9 @@ func (s *shard) runProperties() []Property {
 			ps = append(ps, p)
 		}
 	}
+	for _, m := range h.Mounts {
+		ps = append(ps, Property{"mount", m.String()})
+	}
 	return append(ps, Property{"shard", strconv.Itoa(s.number)})
 }
 

@@ -42,6 +42,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("", 3600))
 var sampleHeader = Header{
 	Version: "v0.1.0", Seed: 42, Targets: []string{"fuse"}, Args: []string{"faultline", "run", "--seed=42"},
 	Host: "box", Kernel: "6.18.0", Start: noon, Planned: 9,
+	Mounts: []Mount{{Target: "uml:5.10,fs=gfs2", Type: "gfs2", Options: "rw,relatime", Kernel: "5.10.46"}},
 }
 
 func sampleID(name string) ID {

@@ -102,7 +102,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 			return exit{results.ExitNothing, "nothing to run: no program has the groups " + strings.Join(f.groups, ",") + " and matches the filter " + fmt.Sprintf("%q", f.filter)}
 		}
 	}
-	rec, err := campaign.NewRecorder(campaign.Record{Dir: f.results, JUnit: f.junit, Resume: f.resume, Screen: screen}, f.header(planned))
+	rec, err := campaign.NewRecorder(campaign.Record{Dir: f.results, JUnit: f.junit, Resume: f.resume, Screen: screen}, f.header(planned, targets))
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -183,8 +183,12 @@ func (f *runFlags) recall(cmd *cobra.Command) error {
 	return nil
 }
 
-func (f *runFlags) header(planned int) results.Header {
+func (f *runFlags) header(planned int, targets []*campaign.Target) results.Header {
 	h := results.Header{Version: version(), Seed: f.seed, Targets: f.targets, Start: time.Now(), Planned: planned}
+	for _, t := range targets {
+		facts := t.Facts()
+		h.Mounts = append(h.Mounts, results.Mount{Target: t.Spec, Type: facts.Type, Options: facts.Options, Kernel: facts.Kernel})
+	}
 	for _, g := range f.groups {
 		h.Args = append(h.Args, "--group", g)
 	}
@@ -248,15 +252,18 @@ func closeTargets(all []*campaign.Target) {
 
 // greet says what runs, as check of xfstests does.
 func (f *runFlags) greet(cmd *cobra.Command, s *campaign.Screen, targets []*campaign.Target, planned int) {
-	h := f.header(planned)
+	h := f.header(planned, targets)
 	for _, t := range targets {
 		facts := t.Facts()
 		s.Println(fmt.Sprintf("TARGET        -- %s (%s on %s)", t.Spec, facts.Type, facts.Device))
 		s.Println(fmt.Sprintf("MOUNT_OPTIONS -- %s", facts.Options))
+		if facts.Guest {
+			s.Println("KERNEL        -- " + facts.Kernel)
+		}
 		if facts.Note != "" {
 			s.Println("NOTE          -- " + facts.Note)
 		}
-		if cmd.Flags().Changed("target") && onDevice(f.results, facts.Number) {
+		if cmd.Flags().Changed("target") && !facts.Guest && onDevice(f.results, facts.Number) {
 			fmt.Fprintf(os.Stderr, "faultline: %s is on the file system under test; --results elsewhere survives what that may do\n", f.results)
 		}
 	}

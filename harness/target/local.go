@@ -244,7 +244,7 @@ func (b *local) settle(ctx context.Context, args makeArgs, ours bool) error {
 	}
 	b.facts = Facts{
 		Point: m.Mount.Point, Root: m.Mount.Root, Device: m.Mount.Source, Number: m.Mount.Number, Type: m.Mount.Type,
-		Options: m.Mount.options(), BlockSize: m.Block, Kernel: b.on.Facts().Kernel,
+		Options: m.Mount.options(), BlockSize: m.Block, Kernel: b.on.Facts().Kernel, Guest: b.on.Facts().Disposable,
 	}
 	if m.Total > 0 && m.Free < room {
 		return &UsageError{b.spec, noRoom(m.Mount.Point, m.Free)}

@@ -65,6 +65,7 @@ type Facts struct {
 	BlockSize int    // bytes; f_bsize of statfs(2)
 	DIOAlign  int    // bytes; stx_dio_offset_align of statx(2), 0 if the kernel does not say (before 6.1, or the type does not)
 	Kernel    string // release of the kernel that has mounted it
+	Guest     bool   // that kernel is a guest's; all paths and numbers here are the guest's own
 	Note      string // what is other than was to be expected, and why; mostly empty
 }
 
