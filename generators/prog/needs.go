@@ -40,6 +40,7 @@ var Needs = []Need{
 	{"populate", "MADV_POPULATE_READ and MADV_POPULATE_WRITE are known (Linux 5.14)"},
 	{"pageout", "MADV_PAGEOUT is known (Linux 5.4)"},
 	{"drop-caches", "/proc/sys/vm/drop_caches can be written (root)"},
+	{"prot-none", "system calls get EFAULT in memory that mprotect(2) has closed after it was touched"},
 	{"mlock", "the limit of locked memory leaves room for some pages"},
 	{"userfaultfd", "userfaultfd(2) stops system calls at memory of their caller (root, or vm.unprivileged_userfaultfd)"},
 	{"uffd-wp", "userfaultfd(2) has UFFDIO_WRITEPROTECT (Linux 5.7)"},
@@ -97,6 +98,7 @@ var wordNeeds = map[string]map[string]string{
 	"open":      {"direct": "odirect"},
 	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
+	"mprotect":  {"none": "prot-none"},
 	"preadv2":   {"nowait": "nowait", "hipri": "hipri"},
 	"pwritev2":  {"hipri": "hipri", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }

@@ -40,6 +40,7 @@ var probes = slices.Concat([]probeRow{
 	{"populate", (*prober).populate},
 	{"pageout", (*prober).pageout},
 	{"drop-caches", (*prober).dropCaches},
+	{"prot-none", (*prober).protNone},
 	{"mlock", (*prober).mlock},
 	{"userfaultfd", uffd("", 0)},
 	{"uffd-wp", uffd("UFFD_FEATURE_PAGEFAULT_FLAG_WP", 1<<0)},

@@ -59,6 +59,23 @@ func (p *prober) pageout() error {
 
 func (p *prober) dropCaches() error { return openDropCaches() }
 
+// protNone reads from a page that was written and then closed. User Mode Linux 6.1 finds the page and lets the read through.
+func (p *prober) protNone() error {
+	m, err := unix.Mmap(-1, 0, p.page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return fmt.Errorf("mmap(MAP_ANONYMOUS): %w", err)
+	}
+	defer unix.Munmap(m)
+	m[0] = 'x'
+	if err := unix.Mprotect(m, unix.PROT_NONE); err != nil {
+		return fmt.Errorf("mprotect(PROT_NONE): %w", err)
+	}
+	if _, err := unix.Pwrite(p.fd(), m, 0); !errors.Is(err, unix.EFAULT) {
+		return fmt.Errorf("a write from memory closed with PROT_NONE gives %v, not EFAULT: the kernel does not look at the protection of its caller's pages", err)
+	}
+	return nil
+}
+
 // mlock locks as many pages as programs do.
 func (p *prober) mlock() error {
 	if err := unix.Mlock(p.mem); err != nil {
