@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"time"
 
 	"faultline/generators/prog"
 	"faultline/harness"
@@ -102,19 +103,30 @@ func Run(ctx, soft context.Context, plan *Plan, targets []*Target, rec *Recorder
 		if soft.Err() != nil {
 			return t.Close(context.WithoutCancel(ctx))
 		}
-		err := runOn(ctx, soft, plan, t, rec, how, chosen)
-		var lost *harness.Lost
-		var damage *target.CheckError
-		switch {
-		case rec.Err() != nil:
-			return rec.Err()
-		case errors.As(err, &lost):
-			rec.Lost(fmt.Sprintf("%s: %v", t.Spec, lost))
-		case errors.As(err, &damage): // recorded as a case of its own
-		case errors.Is(err, context.Canceled):
-		case err != nil:
-			rec.Lost(fmt.Sprintf("%s: %v", t.Spec, err))
+		if err := noteEnd(rec, t, runOn(ctx, soft, plan, t, rec, how, chosen)); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// noteEnd records how the run on a target ended. The error is one of recording.
+func noteEnd(rec *Recorder, t *Target, err error) error {
+	var lost *harness.Lost
+	var damage *target.CheckError
+	switch {
+	case rec.Err() != nil:
+		return rec.Err()
+	case errors.As(err, &lost):
+		rec.Lost(fmt.Sprintf("%s: %v", t.Spec, lost))
+	case errors.As(err, &damage): // recorded as a case of its own
+	case errors.Is(err, context.Canceled):
+	case err != nil:
+		// All programs may have their verdicts, but what the target would have said at its end nobody knows.
+		return rec.Case(results.Case{
+			ID: results.ID{Suite: "target", Class: t.Class, Name: "target/close"}, Verdict: results.Broken, Kind: results.InfraTargetLost,
+			Message: err.Error(), Start: time.Now(),
+		})
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func listCommand() *cobra.Command {
 				}
 			case "targets":
 				for _, k := range target.Kinds() {
-					fmt.Fprintf(out, "%s\t%s\n", k.Usage, k.Doc)
+					fmt.Fprintf(out, "%s\t%s\n\t  %s\n", k.Name, k.Doc, k.Usage)
 				}
 			case "groups":
 				for _, g := range campaign.Groups() {

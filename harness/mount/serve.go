@@ -8,6 +8,7 @@ import (
 	"log/syslog"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,8 +75,8 @@ func logger(path string, out io.Writer) (*log.Logger, error) {
 	return log.New(w, "", 0), nil
 }
 
-// lastWait is how long an aborted server waits for what is stuck in it.
-const lastWait = 10 * time.Second
+// lastWait is how long an aborted server waits for what is stuck in it, and to close the image. An owner that lives loses patience earlier.
+const lastWait = 2 * time.Minute
 
 // run mounts, says so, and serves to the end. The error is that of mounting, of closing the image, or of an end that had to be forced.
 func run(a Args, out *log.Logger, mounted func() error) error {
@@ -152,6 +153,7 @@ func abort(server *fused.Server, ended <-chan error) error {
 	case err := <-ended:
 		return err
 	case <-timer.C:
-		return fmt.Errorf("something is stuck in the server for %v; its process ends it", lastWait)
+		stacks := make([]byte, 1<<20)
+		return fmt.Errorf("%s\nsomething is stuck in the server for %v; its process ends it", stacks[:runtime.Stack(stacks, true)], lastWait)
 	}
 }
