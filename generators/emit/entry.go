@@ -13,6 +13,7 @@ var entryPerformers = map[string]func(*writer, *text, *prog.Step){
 	"symlink": (*writer).plainEntry, "readlink": (*writer).plainEntry, "ficlone": (*writer).ficlone,
 	"uring_read": (*writer).uring, "uring_write": (*writer).uring, "uring_readv": (*writer).uring, "uring_writev": (*writer).uring,
 	"uring_read_fixed": (*writer).uring, "uring_write_fixed": (*writer).uring,
+	"io_setup": (*writer).aio, "io_submit": (*writer).aio, "io_getevents": (*writer).aio,
 	"copy_file_range": (*writer).copyRange, "sendfile": (*writer).sendfile,
 }
 
@@ -84,3 +85,35 @@ static long uring(int op, int fd, const void *p, long n, long off)
 	return ret;
 }
 `}
+
+// aio hands memory to a helper with a context of its own for every thread.
+func (g *writer) aio(t *text, s *prog.Step) {
+	r := s.Args[0].(prog.Buf).Ranges[0]
+	n := size(g.length(s, r))
+	p := "(void *)(" + g.pointer(s, r) + ")"
+	call := map[string]string{
+		"io_setup":     "aio_setup(" + p + ")",
+		"io_submit":    "syscall(SYS_io_submit, *aio_context(), (" + n + ") / 8, " + p + ")",
+		"io_getevents": "syscall(SYS_io_getevents, *aio_context(), 1, (" + n + ") / 32, " + p + ", NULL)",
+	}[s.Op]
+	t.step(call, wanted(s.Want, "ret", "ret >= 0"))
+}
+
+var aioHelpers = []helper{
+	{`\baio_setup\(`, `
+static long aio_setup(aio_context_t *p)
+{
+	long ret = syscall(SYS_io_setup, 8, p);
+	return ret < 0 ? ret : syscall(SYS_io_destroy, *p);
+}
+`},
+	{`\baio_context\(`, `
+static aio_context_t *aio_context(void)
+{
+	static __thread aio_context_t context;
+	if (!context)
+		STEP(syscall(SYS_io_setup, 8, &context), ret == 0);
+	return &context;
+}
+`},
+}

@@ -74,6 +74,9 @@ func includes(code string) (list []string) {
 			list = append(list, s.Header)
 		}
 	}
+	if strings.Contains(code, "aio_context_t") {
+		list = append(list, "linux/aio_abi.h")
+	}
 	if strings.Contains(code, "FICLONE,") {
 		list = append(list, "linux/fs.h")
 	}

@@ -25,7 +25,7 @@ func Derive(p *prog.Prog, page int64) error {
 		p.Need(need)
 	}
 	m := &model{
-		state: newState(page), prog: p, lengths: map[int]prog.Size{}, readOnly: map[int]bool{}, values: map[int]*value{},
+		state: newState(page), prog: p, lengths: map[int]prog.Size{}, readOnly: map[int]bool{}, values: map[int]*value{}, submitted: map[string]*submitted{},
 		exactShort: slices.Contains(p.Needs, "exact-short-write"),
 		wholeDIO:   slices.Contains(p.Needs, "whole-dio"),
 		dio512:     slices.Contains(p.Needs, "dio512"),
@@ -72,34 +72,41 @@ type model struct {
 	at, left int
 	// values are what steps have put or left in memory, by the id of their sources.
 	values map[int]*value
+	// submitted are the asynchronous requests under way, by actor.
+	submitted map[string]*submitted
 	// doubt says that the running step may have done nothing at all.
 	doubt bool
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
 	sec *section
 }
 
-// steps is the model's function for each operation.
-var steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
-	"open": (*model).openStep, "close": succeeds,
-	"mmap": (*model).mmapStep, "anon": (*model).anonStep, "munmap": (*model).munmapStep, "mprotect": (*model).mprotectStep,
-	"mremap": (*model).mremapStep, "madvise": (*model).madviseStep, "mlock": (*model).mlockStep, "msync": (*model).msyncStep,
-	"load": (*model).loadStep, "store": (*model).storeStep, "check": (*model).checkStep,
-	"read": (*model).readStep, "pread": (*model).readStep, "readv": (*model).readStep, "preadv": (*model).readStep, "preadv2": (*model).readStep,
-	"write": (*model).writeStep, "pwrite": (*model).writeStep, "writev": (*model).writeStep, "pwritev": (*model).writeStep, "pwritev2": (*model).writeStep,
-	"lseek": (*model).lseekStep, "truncate": (*model).truncateStep, "ftruncate": (*model).ftruncateStep, "fallocate": (*model).fallocateStep,
-	"stat": (*model).statStep, "rename": (*model).renameStep, "link": (*model).linkStep, "unlink": (*model).unlinkStep, "mkdir": (*model).mkdirStep,
-	"fsync": (*model).syncStep, "fdatasync": (*model).syncStep, "sync_file_range": (*model).syncStep,
-	"stall": (*model).stallStep, "guard": (*model).stallStep, "stalled": (*model).stalledStep,
-	"serve": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
-	// What these do has no effect on bytes or sizes.
-	"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
-	"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
-	"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
-	"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
-	"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,
-	"ficlone": (*model).ficloneStep, "copy_file_range": (*model).copyRangeStep, "sendfile": (*model).sendfileStep,
-	"uring_read": (*model).uringRead, "uring_readv": (*model).uringRead, "uring_write": (*model).uringWrite, "uring_writev": (*model).uringWrite,
-	"uring_read_fixed": (*model).uringFixed, "uring_write_fixed": (*model).uringFixed,
+// steps is the model's function for each operation. It is filled in by init because a submitted request leads back to the table.
+var steps map[string]func(*model, *prog.Step) (prog.Expect, error)
+
+func init() {
+	steps = map[string]func(*model, *prog.Step) (prog.Expect, error){
+		"open": (*model).openStep, "close": succeeds,
+		"mmap": (*model).mmapStep, "anon": (*model).anonStep, "munmap": (*model).munmapStep, "mprotect": (*model).mprotectStep,
+		"mremap": (*model).mremapStep, "madvise": (*model).madviseStep, "mlock": (*model).mlockStep, "msync": (*model).msyncStep,
+		"load": (*model).loadStep, "store": (*model).storeStep, "check": (*model).checkStep,
+		"read": (*model).readStep, "pread": (*model).readStep, "readv": (*model).readStep, "preadv": (*model).readStep, "preadv2": (*model).readStep,
+		"write": (*model).writeStep, "pwrite": (*model).writeStep, "writev": (*model).writeStep, "pwritev": (*model).writeStep, "pwritev2": (*model).writeStep,
+		"lseek": (*model).lseekStep, "truncate": (*model).truncateStep, "ftruncate": (*model).ftruncateStep, "fallocate": (*model).fallocateStep,
+		"stat": (*model).statStep, "rename": (*model).renameStep, "link": (*model).linkStep, "unlink": (*model).unlinkStep, "mkdir": (*model).mkdirStep,
+		"fsync": (*model).syncStep, "fdatasync": (*model).syncStep, "sync_file_range": (*model).syncStep,
+		"stall": (*model).stallStep, "guard": (*model).stallStep, "stalled": (*model).stalledStep,
+		"serve": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
+		// What these do has no effect on bytes or sizes.
+		"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
+		"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
+		"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
+		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
+		"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,
+		"ficlone": (*model).ficloneStep, "copy_file_range": (*model).copyRangeStep, "sendfile": (*model).sendfileStep,
+		"io_setup": (*model).ioSetupStep, "io_submit": (*model).ioSubmitStep, "io_getevents": (*model).ioGeteventsStep,
+		"uring_read": (*model).uringRead, "uring_readv": (*model).uringRead, "uring_write": (*model).uringWrite, "uring_writev": (*model).uringWrite,
+		"uring_read_fixed": (*model).uringFixed, "uring_write_fixed": (*model).uringFixed,
+	}
 }
 
 // Knows reports whether the model has a function for the operation.

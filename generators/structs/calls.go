@@ -99,7 +99,45 @@ var calls = []call{
 	{name: "btrfs-subvol-info", doc: "BTRFS_IOC_GET_SUBVOL_INFO", room: 504, do: ask("btrfs_subvol_info", "btrfs_subvol_info", 504)},
 	{name: "btrfs-search", doc: "BTRFS_IOC_TREE_SEARCH_V2", room: 112 + 2048,
 		arg: "btrfs_search{tree_id=1, max_objectid=-1, max_offset=-1, max_transid=-1, max_type=255, nr_items=2, buf_size=2048}", do: ask("btrfs_search", "btrfs_search", 112)},
+	{name: "io-setup", doc: "io_setup(2)", room: 8, do: func(l *layout) { l.Line("io_setup(%s)", l.all()) }},
+	{name: "aio-pointer", doc: "io_submit(2) with the pointer in it", room: 8, arg: "pointer{to=n[0:64]}", before: request, do: func(l *layout) {
+		l.submit(l.all())
+	}},
+	{name: "aio-iocb", doc: "io_submit(2) with the request in it", room: 64, arg: "iocb{aio_data=7, aio_fildes=a, aio_buf=n[100:200], aio_nbytes=100}", before: request, do: func(l *layout) {
+		l.Line("put(n[64:72], pointer{to=%s})", l.all())
+		l.submit("n[64:72]")
+	}},
+	{name: "aio-event", doc: "io_getevents(2)", room: 32, before: request, do: func(l *layout) {
+		l.Line("put(n[64:72], pointer{to=n[0:64]})")
+		l.Line("io_submit(n[64:72])")
+		l.Line("io_getevents(%s)", l.all())
+		l.Line("look(%s, io_event{})", l.all())
+	}},
+	{name: "aio-read", doc: "io_submit(2) of a read into it", room: 600, do: func(l *layout) {
+		l.Line("n = anon(zero*300)")
+		l.Line("put(n[0:64], iocb{aio_fildes=a, aio_buf=%s, aio_nbytes=%d})", l.all(), l.c.room)
+		l.Line("put(n[64:72], pointer{to=n[0:64]})")
+		l.Line("io_submit(n[64:72])")
+		l.events()
+	}},
 	transfer("read"), transfer("write"), transfer("read_fixed"), transfer("write_fixed"),
+}
+
+// request makes memory with a request to read 100 bytes of A, and room for them and for an event.
+var request = []string{"n = anon(zero*300)", "put(n[0:64], iocb{aio_data=7, aio_fildes=a, aio_buf=n[100:200], aio_nbytes=100})"}
+
+// submit hands over a pointer. Where it, or the request, cannot be read there is no event, nor where the kernel cannot write to the request.
+func (l *layout) submit(pointer string) {
+	l.Line("io_submit(%s)", pointer)
+	if !l.p.Is("place", "end") && !(l.p.Is("call", "aio-iocb") && l.p.Is("map", "read-only")) {
+		l.events()
+	}
+}
+
+func (l *layout) events() {
+	l.Line("io_getevents(n[200:232])")
+	l.Line("look(n[200:232], io_event{})")
+	l.Line("check(n[100:200])")
 }
 
 // setAttr makes memory with a name, 100 bytes and a longer name; copying opens what is copied to.

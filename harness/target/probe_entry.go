@@ -30,6 +30,7 @@ var entryProbes = []probeRow{
 	{"copy-range", (*prober).copyRange},
 	{"sendfile", (*prober).sendfile},
 	{"io-uring", (*prober).uring},
+	{"aio", (*prober).aio},
 	{"f2fs-ioctl", tries("f2fs_features")},
 }
 
@@ -199,6 +200,30 @@ func (p *prober) uring() error {
 	whole.SetLen(len(p.mem))
 	if _, errno := r.DoFixed(uring.ReadFixed, p.fd(), &whole, 0); errno != 0 {
 		return fmt.Errorf("io_uring with a registered buffer of %d pages: %w", filePages, errno)
+	}
+	return nil
+}
+
+// aio reads a byte. A file system without asynchronous I/O does it while it is submitted.
+func (p *prober) aio() error {
+	iocb, event := make([]byte, prog.Structs["iocb"].Size), make([]byte, prog.Structs["io_event"].Size)
+	at := func(field string) []byte { return iocb[prog.Structs["iocb"].Field(field).At:] }
+	binary.NativeEndian.PutUint32(at("aio_fildes"), uint32(p.fd()))
+	binary.NativeEndian.PutUint64(at("aio_buf"), uint64(uintptr(unsafe.Pointer(&p.mem[0]))))
+	binary.NativeEndian.PutUint64(at("aio_nbytes"), 1)
+	context, pointer := new(uintptr), unsafe.Pointer(&iocb[0])
+	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(context)), 0); errno != 0 {
+		return fmt.Errorf("io_setup: %w", errno)
+	}
+	defer unix.Syscall(unix.SYS_IO_DESTROY, *context, 0, 0)
+	if _, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, *context, 1, uintptr(unsafe.Pointer(&pointer))); errno != 0 {
+		return fmt.Errorf("io_submit: %w", errno)
+	}
+	if _, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, *context, 1, 1, uintptr(unsafe.Pointer(&event[0])), 0, 0); errno != 0 {
+		return fmt.Errorf("io_getevents: %w", errno)
+	}
+	if n := binary.NativeEndian.Uint64(event[prog.Structs["io_event"].Field("res").At:]); n != 1 {
+		return fmt.Errorf("an asynchronous read of one byte gave %d", int64(n))
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type actor struct {
 	page    []byte
 	stat    unix.Statx_t
 	ring    *uring.Ring
+	aio     *aio
 	// dirents are buffers for reading directories, one for each depth.
 	dirents [][]byte
 	depth   int
