@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/targetfs/disk"
+	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
 )
 
@@ -94,7 +95,7 @@ func (n *node) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 
 func (n *node) lockSetAttr(l *locks, in *fuse.SetAttrIn, ino uint64) error {
 	if n.shared() && in.Valid&fuse.FATTR_SIZE != 0 {
-		return n.lockThrough(l, ino)
+		return n.lockThrough(l, ino, glock.EX)
 	}
 	return l.file(&in.InHeader, ino)
 }

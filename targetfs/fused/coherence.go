@@ -74,14 +74,17 @@ func (f *faults) enter(ctx context.Context, ino uint64) (waits context.Context, 
 	}, true
 }
 
-// lockThrough takes the glock of the inode, or returns without it when a hook is at work, the node has the glock in at least that
-// state, and the request may go on so.
-func (n *node) lockThrough(l *locks, ino uint64) error {
-	state := l.takeOf(glock.File).State
+// lockThrough takes the glock of the inode, or returns without it when a hook is at work and the node still has the glock in a state
+// that covers least. UN is covered by any: the hook drops what was read.
+func (n *node) lockThrough(l *locks, ino uint64, least glock.State) error {
+	through := func() bool {
+		state := n.glocks.State(glock.InodeName(ino))
+		return state != glock.UN && (least == glock.UN || state.Covers(least))
+	}
 	for {
-		waits, leave, ok := n.faults.enter(n.s.ctx, ino)
+		waits, leave, ok := n.faults.enter(l.ctx, ino)
 		if !ok {
-			if n.glocks.State(glock.InodeName(ino)).Covers(state) {
+			if through() {
 				return nil
 			}
 			return l.take(glock.File, ino)
@@ -92,10 +95,10 @@ func (n *node) lockThrough(l *locks, ino uint64) error {
 			l.held = append(l.held, h)
 			return nil
 		}
-		if !cut || n.s.ctx.Err() != nil {
+		if !cut || l.ctx.Err() != nil {
 			return err
 		}
-		if n.glocks.State(glock.InodeName(ino)).Covers(state) {
+		if through() {
 			return nil
 		}
 	}
@@ -109,7 +112,7 @@ func (n *node) lockReadShared(in *fuse.ReadIn, ino uint64) (done func(), err err
 	}
 	l := n.begin(&in.InHeader, op, ino)
 	l.unique(&in.InHeader)
-	return l.end, n.lockThrough(l, ino)
+	return l.end, n.lockThrough(l, ino, glock.UN)
 }
 
 // flushInode makes the kernel write the pages of an inode that leaves EX: go_sync. It also drops them, for they could become dirty

@@ -188,13 +188,15 @@ func (m *mount) check() {
 	g.Expect(err).NotTo(gomega.HaveOccurred(), string(out))
 }
 
-// end frees everyone who is stuck, for the connection ends with its server, and takes the mounts away.
+// end frees everyone who is stuck and takes the mounts away. It aborts the connections, for a server that is stuck in the kernel itself
+// does not die before.
 func (m *mount) end() {
 	m.server.Process.Kill()
-	<-m.ended
 	for _, dir := range m.dirs {
+		unix.Unmount(dir, unix.MNT_FORCE)
 		unix.Unmount(dir, unix.MNT_DETACH)
 	}
+	<-m.ended
 	if m.t.Failed() && m.output.Len() > 0 {
 		m.t.Logf("the server says: %s", m.output)
 	}
