@@ -49,6 +49,8 @@ func newLayout(b *family.Builder, c params) *layout {
 		l.pages, l.iov = 1, "u"
 	case "statx":
 		l.pages, l.iov = 2, "u[1p-100:1p+156]"
+	case "readlink", "getxattr", "setxattr":
+		l.pages, l.iov = 2, "u[1p-20:1p+20]"
 	}
 	if c.vector() && l.iov == "u" && l.pages == 3 {
 		l.iov = "u[0:1p], u[1p:3p]"
@@ -139,6 +141,15 @@ func (l *layout) open() {
 		l.Line("a = open(D/A, rdwr|creat)")
 		l.Line("g = open(D, rdonly)")
 	}
+	switch l.op {
+	case "readlink":
+		l.Line("symlink(A, L)")
+	case "getxattr", "setxattr":
+		l.Line("v = anon(\"user.a\" + zero*1 + 'v'*40)")
+	}
+	if l.op == "getxattr" {
+		l.Line("setxattr(d, v[0:7], v[7:47], set)")
+	}
 	if l.stop == "between" {
 		l.Line("e = open(B, rdwr)")
 		l.Line("m = mmap(e, shared, rw, 0, 8p)")
@@ -187,8 +198,14 @@ func (l *layout) call(actor string) {
 		l.Line("%s: getdents(g, %s)", actor, l.iov)
 	case l.op == "statx":
 		l.Line("%s: statx(A, %s)", actor, l.iov)
-	case l.op[0] == 'p':
-		l.Line("%s: %s(d, %s, 0)", actor, l.op, l.iov)
+	case l.op == "readlink":
+		l.Line("%s: readlink(L, %s)", actor, l.iov)
+	case l.op == "getxattr":
+		l.Line("%s: getxattr(d, v[0:7], %s)", actor, l.iov)
+	case l.op == "setxattr":
+		l.Line("%s: setxattr(d, v[0:7], %s, set)", actor, l.iov)
+	case l.op[0] == 'p', l.op[0] == 'u':
+		l.Line("%s: %s(d, %s, 0)", actor, strings.ReplaceAll(l.op, "-", "_"), l.iov)
 	default:
 		l.Line("%s: %s(d, %s)", actor, l.op, l.iov)
 	}

@@ -3,7 +3,7 @@
 //
 // Its dimensions:
 //
-//   - op: pread preadv read pwrite pwritev write fiemap getdents statx; the system call that is stopped, t1's;
+//   - op: pread preadv read pwrite pwritev write uring-read uring-write fiemap getdents statx readlink getxattr setxattr; the system call that is stopped, t1's;
 //
 //   - mode: buffered direct sync; how its file is opened;
 //

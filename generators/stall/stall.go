@@ -11,7 +11,7 @@ var Family = &family.Family{
 	Name: "stall",
 	Doc:  "a system call is stopped in its user copy while something else is done",
 	Dims: []family.Dim{
-		{Name: "op", Doc: "the system call that is stopped", Values: []string{"pread", "preadv", "read", "pwrite", "pwritev", "write", "fiemap", "getdents", "statx"}},
+		{Name: "op", Doc: "the system call that is stopped", Values: []string{"pread", "preadv", "read", "pwrite", "pwritev", "write", "uring-read", "uring-write", "fiemap", "getdents", "statx", "readlink", "getxattr", "setxattr"}},
 		{Name: "mode", Doc: "how its file is opened", Values: []string{"buffered", "direct", "sync"}},
 		{Name: "stop", Doc: "where it is stopped", Values: []string{"first", "middle", "last", "all", "between", "guard"}},
 		{Name: "end", Doc: "how it is let go", Values: []string{"serve", "unregister", "poison", "munmap"}},
@@ -34,7 +34,7 @@ func paramsOf(p family.Point) params {
 }
 
 // reads and writes tell the calls that move a file's bytes; the others leave a result in memory.
-func (c params) reads() bool  { return strings.Contains(c.op, "read") }
+func (c params) reads() bool  { return strings.Contains(c.op, "read") && c.op != "readlink" }
 func (c params) writes() bool { return strings.Contains(c.op, "write") }
 func (c params) vector() bool { return strings.HasSuffix(c.op, "v") }
 

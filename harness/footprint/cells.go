@@ -34,7 +34,16 @@ var operations = []operation{
 		"ioctl(d, fiemap, u[1p-32:1p+448])", 2, "store", ""},
 	{"getdents", "rdwr", []string{manyNames, "g = open(D, rdonly)"}, "getdents(g, u)", 1, "store", ""},
 	{"statx", "rdwr", nil, "statx(D/A, u[0:256])", 1, "store", ""},
+	{"readlink", "rdwr", []string{"symlink(D/A, D/L)"}, "readlink(D/L, u[0:100])", 1, "store", ""},
+	{"getxattr", "rdwr", []string{attribute, "setxattr(d, v[0:7], v[7:47], set)"}, "getxattr(d, v[0:7], u[0:100])", 1, "store", ""},
+	{"listxattr", "rdwr", []string{attribute, "setxattr(d, v[0:7], v[7:47], set)"}, "listxattr(d, u)", 1, "store", ""},
+	{"setxattr", "rdwr", []string{attribute}, "setxattr(d, v[0:7], u[0:40], set)", 1, "load", ""},
+	{"uring_read", "rdwr", nil, "uring_read(d, u, 0)", 1, "store", "uring_read(d, m[9p:10p], 0)"},
+	{"uring_write", "rdwr", nil, "uring_write(d, u, 0)", 1, "load", "uring_write(d, m[9p:10p], 0)"},
 }
+
+// attribute is a name and a value for one.
+const attribute = `v = anon("user.a" + zero*1 + 'v'*40)`
 
 // manyNames are more than fit into an inode, so that the directory has blocks of its own: what holds them while it is listed is held over the copy.
 var manyNames = func() string {
