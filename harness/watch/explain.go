@@ -140,21 +140,27 @@ func waitWords(t Task) string {
 	return "in the kernel"
 }
 
-// whatFor reads a stack that begins with the function a thread sleeps in. That function names the place, and the outermost
+// whatFor reads a stack that begins with the function a thread sleeps in, and says what for and where.
+func whatFor(stack []string) string {
+	what, where := waits(stack)
+	if what == "" {
+		return "in " + where
+	}
+	return fmt.Sprintf("for %s in %s", what, where)
+}
+
+// waits reads a stack that begins with the function a thread sleeps in. That function names the place, and the outermost
 // of an unbroken row of known ones knows best what for: folio_wait_bit_common is a page lock, but under folio_wait_writeback
 // it is writeback.
-func whatFor(stack []string) string {
+func waits(stack []string) (what, where string) {
 	name, known := stack[0], lookUp(stack[0])
 	switch known.role {
 	case wait:
-		return fmt.Sprintf("for %s in %s", chain(stack, known.words), name)
+		return chain(stack, known.words), name
 	case lock:
-		return fmt.Sprintf("for %s in %s", lockWords(stack[1:], known.words), name)
+		return lockWords(stack[1:], known.words), name
 	}
-	if taken, ok := lockOf[name]; ok {
-		return fmt.Sprintf("for %s in %s", taken.words, name)
-	}
-	return "in " + name
+	return lockOf[name].words, name
 }
 
 func chain(rest []string, words string) string {

@@ -26,7 +26,7 @@ func TestWorseComesFirstAndHazardsBeforeAll(t *testing.T) {
 	set(now, "pwrite", "pwrite", matrix.Proceeds)
 	set(now, "pwrite", "readdir", matrix.Deadlocks)
 	set(now, "pread", "pwrite", matrix.Blocks)
-	set(now, "pread", "readdir", matrix.Proceeds)
+	*now.Find("pread", "readdir") = matrix.Cell{Stopped: "pread", Onlooker: "readdir", Outcome: matrix.Proceeds}
 	set(now, "pwrite", "load-far", matrix.Blocks)
 	now.Find("pwrite", "load-far").Lock = "a glock"
 	c := matrix.Comparison{Old: old, New: now}

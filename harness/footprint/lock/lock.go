@@ -1,0 +1,45 @@
+// Package lock names the lock that a thread waits for, from its kernel stack: the kernel has no interface that tells, but the function that sleeps and those that
+// called it do. What a function waits for is known to package watch, the only one of ours that it imports; here stands which lock of several it is.
+//
+//	lock.Name([]string{"xfs_ilock+0xf7/0x100", "xfs_vn_fiemap+0x3d/0x90 [xfs]"}) // "the inode's IOLOCK (i_rwsem)"
+package lock
+
+import (
+	"slices"
+	"strings"
+
+	"faultline/harness/watch"
+)
+
+// Name is the lock that a thread with the kernel stack waits for. The stack has the lines of /proc/PID/stack, or functions only, innermost first.
+// A stack that no table knows gives "unknown, in FUNCTION", and one that says nothing "".
+func Name(stack []string) string {
+	all := watch.Functions(stack)
+	for _, r := range rules {
+		if r.fits(all) {
+			return r.name
+		}
+	}
+	what, where := watch.WaitsFor(stack)
+	switch {
+	case where == "":
+		return ""
+	case what == "":
+		return "unknown, in " + where
+	}
+	for _, known := range terms {
+		if what == known.words || strings.HasPrefix(what, known.words+" (") {
+			return known.name
+		}
+	}
+	return what
+}
+
+// fits reports that the rule is about a stack.
+func (r rule) fits(stack []string) bool {
+	if len(stack) == 0 || !slices.Contains(strings.Fields(r.in), stack[0]) {
+		return false
+	}
+	callers := strings.Fields(r.under)
+	return len(callers) == 0 || slices.ContainsFunc(stack[1:], func(name string) bool { return slices.Contains(callers, name) })
+}
