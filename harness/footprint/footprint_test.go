@@ -71,8 +71,8 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{harness.Outcome{Prog: p, Verdict: results.Pass}, matrix.Cell{Outcome: matrix.Proceeds, Runs: 1}},
 		{harness.Outcome{Prog: p, Verdict: results.Skip, Message: "needs x"}, matrix.Cell{Outcome: matrix.Skipped, Runs: 1, Reason: "needs x"}},
-		{asleep, matrix.Cell{Outcome: matrix.Blocks, Runs: 1, Lock: "waiting for the inode lock in ext4_buffered_write_iter", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
-		{twice, matrix.Cell{Outcome: matrix.Unstable, Runs: 3, Reason: "at first blocks, and then pass", Lock: "waiting for the inode lock in ext4_buffered_write_iter", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
+		{asleep, matrix.Cell{Outcome: matrix.Blocks, Runs: 1, Lock: "the inode's lock (i_rwsem)", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
+		{twice, matrix.Cell{Outcome: matrix.Unstable, Runs: 3, Reason: "at first blocks, and then pass", Lock: "the inode's lock (i_rwsem)", Stack: []string{"ext4_buffered_write_iter", "vfs_write"}}},
 		{at(p, results.Wrong, "stalled", "", "got ESRCH"), matrix.Cell{Outcome: matrix.Untouched, Runs: 1}},
 		{at(p, results.Wrong, "munmap", "p2", "got EIO"), matrix.Cell{Outcome: matrix.Fails, Runs: 1, Reason: "step 25, munmap: got EIO"}},
 		{at(p, results.Wrong, "mmap", "p2", "got EIO"), matrix.Cell{Outcome: matrix.Broken, Runs: 1, Reason: "step 18, mmap: got EIO"}},

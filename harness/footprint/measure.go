@@ -9,8 +9,8 @@ import (
 
 	"faultline/generators/prog"
 	"faultline/harness"
+	"faultline/harness/footprint/lock"
 	"faultline/harness/footprint/matrix"
-	"faultline/harness/watch"
 	"faultline/results"
 )
 
@@ -141,7 +141,7 @@ func wrong(c *matrix.Cell, o harness.Outcome) {
 	switch s := &o.Prog.Steps[o.Step]; {
 	case s.Op == "proceeds":
 		c.Outcome, c.Reason, c.Stack = matrix.Blocks, "", stackOf(o)
-		c.Lock = "waiting " + watch.Waiting(c.Stack)
+		c.Lock = lock.Name(c.Stack)
 	case s.Op == "stalled":
 		c.Outcome, c.Reason = matrix.Untouched, ""
 	case s.Actor == "p2" && o.Step > stalledAt(o.Prog):

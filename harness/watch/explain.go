@@ -217,7 +217,3 @@ func serversOf(m Motion) string {
 	}
 	return text.String()
 }
-
-// Waiting says in a few words what a thread with the kernel stack sleeps for and where, the lock by its name where a table knows it: "for the inode lock in
-// ext4_buffered_write_iter". Without a stack it says that it sleeps in the kernel.
-func Waiting(stack []string) string { return waitWords(Task{KernelStack: stack}) }

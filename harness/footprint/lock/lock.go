@@ -1,7 +1,7 @@
 // Package lock names the lock that a thread waits for, from its kernel stack: the kernel has no interface that tells, but the function that sleeps and those that
 // called it do. What a function waits for is known to package watch, the only one of ours that it imports; here stands which lock of several it is.
 //
-//	lock.Name([]string{"xfs_ilock+0xf7/0x100", "xfs_vn_fiemap+0x3d/0x90 [xfs]"}) // "the inode's IOLOCK (i_rwsem)"
+//	lock.Name([]string{"xfs_ilock+0xf7/0x100", "xfs_vn_fiemap+0x3d/0x90 [xfs]"}) // "the inode's lock (i_rwsem)"
 package lock
 
 import (
