@@ -58,7 +58,12 @@ func needMount(t testing.TB) {
 // formatted is a new image of ours.
 func formatted(t testing.TB, size int64, opts image.FormatOptions) string {
 	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	return formattedIn(t, t.TempDir(), size, opts)
+}
+
+func formattedIn(t testing.TB, dir string, size int64, opts image.FormatOptions) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, "image"))
 	if err == nil {
 		err = errors.Join(f.Truncate(size), image.Format(f, size, opts), f.Close())
 	}
