@@ -250,6 +250,9 @@ func (s *Summary) failures(b *bytes.Buffer) {
 	fmt.Fprintln(b, "Failures, by cause:")
 	for _, g := range groups[:min(len(groups), maxRows)] {
 		fmt.Fprintf(b, "%8d  %s  [%s]\n", g.Count, g.First.Headline(), g.First.Kind)
+		if g.Signature != "" {
+			fmt.Fprintf(b, "          in: %s\n", g.Signature)
+		}
 		fmt.Fprintf(b, "          first: %s\n", g.First.ID)
 		if g.First.Repro != "" {
 			fmt.Fprintf(b, "          repeat: %s\n", oneLine(g.First.Repro))

@@ -110,6 +110,10 @@ func TestEqualFailuresAreOneGroup(t *testing.T) {
 		got = append(got, fmt.Sprint(x.Count, x.Signature, " ", x.First.Name))
 	}
 	g.Expect(got).To(gomega.Equal([]string{"2glock selfio/a", "1 selfio/alone", "1 selfio/alone2", "3boot selfio/ours"}))
+	var text strings.Builder
+	g.Expect(s.Write(&text)).To(gomega.Succeed())
+	g.Expect(text.String()).To(gomega.ContainSubstring("\n          in: glock\n"))
+	g.Expect(strings.Count(text.String(), "          in: ")).To(gomega.Equal(2), "a failure of its own has no signature")
 }
 
 func TestSummaryTellsAWriteError(t *testing.T) {

@@ -86,7 +86,7 @@ var frameTables = []table{
 	{fault, "", `asm_exc_page_fault exc_page_fault do_user_addr_fault page_fault async_page_fault do_page_fault __do_page_fault
 		do_mem_abort do_translation_fault el0_da el1_abort el1h_64_sync el1h_64_sync_handler handle_page_fault segv segv_handler`},
 	{pin, "pin user pages", `faultin_page __get_user_pages __get_user_pages_locked internal_get_user_pages_fast __gup_longterm_locked gup_fast_fallback
-		get_user_pages_fast pin_user_pages_fast pin_user_pages fixup_user_fault populate_vma_page_range __mm_populate`},
+		get_user_pages_fast get_user_pages_unlocked get_user_pages pin_user_pages_fast pin_user_pages_unlocked pin_user_pages fixup_user_fault populate_vma_page_range __mm_populate`},
 	{remote, "another process's memory", `process_vm_rw process_vm_rw_core process_vm_rw_single_vec pin_user_pages_remote
 		get_user_pages_remote __get_user_pages_remote access_remote_vm __access_remote_vm access_process_vm mem_rw`},
 

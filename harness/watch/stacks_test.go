@@ -56,6 +56,9 @@ func TestSignatureIgnoresOffsetsSuffixesAndModules(t *testing.T) {
 	} {
 		g.Expect(watch.Signature(stack)).To(gomega.Equal(want))
 	}
+	direct := []string{"gfs2_glock_nq+0xed/0x387", "gfs2_fault+0x49/0xab", "__do_fault+0x4c/0x71", "handle_mm_fault+0xc2/0x18e", "__get_user_pages+0x179/0x30e",
+		"get_user_pages_unlocked+0x106/0x2f1", "internal_get_user_pages_fast+0xb5/0xc3", "iov_iter_get_pages+0x9/0x10", "iomap_dio_rw+0x10/0x21"}
+	g.Expect(watch.Signature(direct)).To(gomega.Equal("gfs2_glock_nq < gfs2_fault < pin user pages < iomap_dio_rw"))
 	g.Expect(watch.Signature(nil)).To(gomega.BeEmpty())
 	other := []string{"[<0>] gfs2_glock_nq+0x2c1/0x5e0 [gfs2]", "[<0>] gfs2_page_mkwrite+0x5d/0x120 [gfs2]"}
 	g.Expect(watch.Signature(other)).NotTo(gomega.Equal(want))
