@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 // Choice says what is measured, and how.
 type Choice struct {
-	// Ops and Onlookers are names; none means all.
+	// Ops and Onlookers are names; none means all, but for drop_caches: it syncs every file system of the machine, and so waits for what others do.
 	Ops, Onlookers []string
 	// Prove runs the program of each hazard, which hangs if the hazard is real, and takes a fresh file system after it.
 	Prove bool
@@ -34,6 +35,9 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.F
 	ops, err := chosen(operations, func(o operation) string { return o.name }, choice.Ops)
 	if err != nil {
 		return nil, fmt.Errorf("choose operations: %w", err)
+	}
+	if len(choice.Onlookers) == 0 {
+		choice.Onlookers = slices.DeleteFunc(OnlookerNames(), func(name string) bool { return name == "drop_caches" })
 	}
 	by, err := chosen(onlookers, func(o onlooker) string { return o.name }, choice.Onlookers)
 	if err != nil {
