@@ -19,11 +19,16 @@ func ctype(s *prog.Struct) string {
 	return "struct " + s.Name
 }
 
+// uses reports whether the code has the type, or a pointer to it, in parentheses.
+func uses(code string, s *prog.Struct) bool {
+	return containsAny(code, []string{ctype(s) + ")", ctype(s) + " *)"})
+}
+
 // layouts writes out the structs that the code uses and no header declares, and the numbers of requests that none defines.
 func layouts(code string) string {
 	var t text
 	for _, name := range slices.Sorted(maps.Keys(prog.Structs)) {
-		if s := prog.Structs[name]; s.Header == "" && strings.Contains(code, ctype(s)+")") {
+		if s := prog.Structs[name]; s.Header == "" && uses(code, s) {
 			t = append(t, layout(s)...)
 		}
 	}
@@ -70,7 +75,7 @@ func layout(s *prog.Struct) (t text) {
 // includes are the kernel's headers that declare the structs and requests of the code.
 func includes(code string) (list []string) {
 	for _, s := range prog.Structs {
-		if strings.HasPrefix(s.Header, "linux/") && strings.Contains(code, s.C+")") {
+		if strings.HasPrefix(s.Header, "linux/") && uses(code, s) {
 			list = append(list, s.Header)
 		}
 	}
