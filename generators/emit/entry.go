@@ -14,6 +14,7 @@ var entryPerformers = map[string]func(*writer, *text, *prog.Step){
 	"uring_read": (*writer).uring, "uring_write": (*writer).uring, "uring_readv": (*writer).uring, "uring_writev": (*writer).uring,
 	"uring_read_fixed": (*writer).uring, "uring_write_fixed": (*writer).uring,
 	"io_setup": (*writer).aio, "io_submit": (*writer).aio, "io_getevents": (*writer).aio,
+	"pipe": (*writer).pipe, "vmsplice": (*writer).plainSplice, "tee": (*writer).plainSplice, "splice_from": (*writer).splice, "splice_to": (*writer).splice,
 	"copy_file_range": (*writer).copyRange, "sendfile": (*writer).sendfile,
 }
 
@@ -117,3 +118,33 @@ static aio_context_t *aio_context(void)
 }
 `},
 }
+
+func (g *writer) pipe(t *text, s *prog.Step) { t.made(g.ident(s, s.Makes), "new_pipe()", s) }
+
+func (g *writer) plainSplice(t *text, s *prog.Step) {
+	t.step(s.Op+"("+strings.Join(g.args(t, s, len(*t)), ", ")+", SPLICE_F_NONBLOCK)", wanted(s.Want, "ret", "ret >= 0"))
+}
+
+// splice has an offset for the file only.
+func (g *writer) splice(t *text, s *prog.Step) {
+	out, offset, where := 2, 1, "%s, %s, %s, NULL"
+	if s.Op == "splice_to" {
+		out, offset, where = 1, 2, "%s, NULL, %[3]s, %[2]s"
+	}
+	ends := fmt.Sprintf(where, g.ident(s, string(s.Args[0].(prog.Name))), g.offset(s, offset), g.ident(s, string(s.Args[out].(prog.Name))))
+	t.step(fmt.Sprintf("splice(%s, %s, SPLICE_F_NONBLOCK)", ends, size(s.Args[3].(prog.Size))), wanted(s.Want, "ret", "ret >= 0"))
+}
+
+var pipeHelper = helper{`\bnew_pipe\(`, `
+// One descriptor for both ends of a pipe that does not block.
+static int new_pipe(void)
+{
+	int ends[2], fd = -1;
+	char *path;
+	if (pipe(ends) == 0 && asprintf(&path, "/proc/self/fd/%d", ends[0]) > 0)
+		fd = open(path, O_RDWR | O_NONBLOCK);
+	close(ends[0]);
+	close(ends[1]);
+	return fd;
+}
+`}

@@ -154,7 +154,7 @@ func (t *text) made(name, call string, s *prog.Step) {
 		}
 	}
 	ok := "ret >= 0"
-	if s.Op != "open" {
+	if prog.Ops[s.Op].Makes != prog.KindFD {
 		ok = "ret != -1"
 	}
 	t.step(name+" = "+call, wanted(want, "ret", ok))

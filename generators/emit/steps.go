@@ -126,7 +126,7 @@ func (g *writer) uses(s *prog.Step) (list []*object) {
 
 // define makes the object that a step makes. It may come to nothing if the step may fail or may be passed over.
 func (g *writer) define(s *prog.Step, i int, guarded bool) {
-	o := &object{name: g.ident(s, s.Makes), fd: s.Op == "open", maker: s.Actor, made: i}
+	o := &object{name: g.ident(s, s.Makes), fd: prog.Ops[s.Op].Makes == prog.KindFD, maker: s.Actor, made: i}
 	o.perhaps = guarded || slices.ContainsFunc(s.Want, func(w prog.Outcome) bool { return w.Any || w.Err != "" })
 	switch s.Op {
 	case "mmap":

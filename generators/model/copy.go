@@ -141,7 +141,7 @@ func (m *model) sendfileStep(s *prog.Step) (prog.Expect, error) {
 
 // copies refuses descriptors that copies between files do not take.
 func copies(src, dst *descriptor) error {
-	if !src.read || !dst.write || dst.append_ || src.direct || dst.direct || src.ino.dir || dst.ino.dir {
+	if !src.read || !dst.write || dst.append_ || src.direct || dst.direct || src.ino.dir || dst.ino.dir || src.ino.pipe != nil || dst.ino.pipe != nil {
 		return errors.New("the model copies between files that are open for it, not directly, and not to the end")
 	}
 	return nil

@@ -95,6 +95,7 @@ func (m *model) setSize(i *inode, size int64) { m.resize(i, size, m.writes(nil, 
 
 // resize sets the size; if perhaps is set, it may also stay as it is.
 func (m *model) resize(i *inode, size int64, perhaps bool) {
+	m.mutations++
 	if size > i.maxSize() {
 		m.grow(i, size, perhaps)
 	}
@@ -203,6 +204,7 @@ func (m *model) collapse(i *inode, off, n int64) (prog.Expect, error) {
 	case off+n >= v.maxSize():
 		return fails("EINVAL"), nil
 	}
+	m.mutations++
 	size := i.maxSize()
 	rest := i.data.slice(off+n, i.data.len())
 	m.dropCopies(i, off/m.page, true)
@@ -221,6 +223,7 @@ func (m *model) insert(i *inode, off, n int64) (prog.Expect, error) {
 	case off >= v.maxSize():
 		return fails("EINVAL"), nil
 	}
+	m.mutations++
 	size := i.maxSize()
 	m.dropCopies(i, off/m.page, true)
 	i.data = join(i.data.slice(0, off), zeros(n), i.data.slice(off, i.data.len()))

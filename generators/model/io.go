@@ -41,6 +41,8 @@ func (m *model) call(s *prog.Step) (c transferCall, err error) {
 // kernel (vfs_readv).
 func (c *transferCall) refused(permitted bool) (prog.Expect, error) {
 	switch {
+	case c.fd.ino.pipe != nil:
+		return nil, fmt.Errorf("a pipe has no offset")
 	case c.fd.ino.dir:
 		return nil, fmt.Errorf("the model does not read or write directories")
 	case c.off < 0, permitted && c.tooMany():
@@ -63,6 +65,9 @@ func (c *transferCall) tooMany() bool {
 }
 
 func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
+	if m.fd(s).ino.pipe != nil && len(s.Args) == 2 {
+		return m.pipeRead(s)
+	}
 	c, err := m.call(s)
 	if err != nil {
 		return nil, err
@@ -176,6 +181,9 @@ func (m *model) slack(sp *span, hi int64) {
 }
 
 func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
+	if m.fd(s).ino.pipe != nil && len(s.Args) == 2 {
+		return m.pipeWrite(s)
+	}
 	c, err := m.call(s)
 	if err != nil {
 		return nil, err

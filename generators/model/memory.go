@@ -143,6 +143,7 @@ func (m *model) readPage(a *area, pg int64) content {
 // writePlace puts bytes into a place; with perhaps, each byte may also stay what it was.
 func (m *model) writePlace(p place, with content, perhaps bool) {
 	perhaps = perhaps || m.doubt
+	m.mutations++
 	if p.a == nil {
 		m.writeFile(p.ino, p.off, with, perhaps)
 		return
@@ -163,6 +164,7 @@ func (m *model) writePlace(p place, with content, perhaps bool) {
 
 // writeFile puts bytes into a file within its size.
 func (m *model) writeFile(i *inode, at int64, with content, perhaps bool) {
+	m.mutations++
 	if m.writes(nil, i) || perhaps {
 		with = mix(with, i.data.slice(at, at+with.len()))
 	}

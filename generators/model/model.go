@@ -74,6 +74,8 @@ type model struct {
 	values map[int]*value
 	// submitted are the asynchronous requests under way, by actor.
 	submitted map[string]*submitted
+	// mutations counts the writes to files and memory.
+	mutations int
 	// doubt says that the running step may have done nothing at all.
 	doubt bool
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
@@ -103,6 +105,7 @@ func init() {
 		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
 		"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,
 		"ficlone": (*model).ficloneStep, "copy_file_range": (*model).copyRangeStep, "sendfile": (*model).sendfileStep,
+		"pipe": (*model).pipeStep, "vmsplice": (*model).pipeWrite, "tee": (*model).teeStep, "splice_from": (*model).spliceFromStep, "splice_to": (*model).spliceToStep,
 		"io_setup": (*model).ioSetupStep, "io_submit": (*model).ioSubmitStep, "io_getevents": (*model).ioGeteventsStep,
 		"uring_read": (*model).uringRead, "uring_readv": (*model).uringRead, "uring_write": (*model).uringWrite, "uring_writev": (*model).uringWrite,
 		"uring_read_fixed": (*model).uringFixed, "uring_write_fixed": (*model).uringFixed,
@@ -121,6 +124,9 @@ func (m *model) step(k int) error {
 	if m.missing(s) {
 		s.Want = prog.Expect{prog.Anything}
 		return nil
+	}
+	if err := m.piped(s); err != nil {
+		return fmt.Errorf("step %d, %s: %w", k+1, s.Call(), err)
 	}
 	want, err := steps[s.Op](m, s)
 	if err != nil {

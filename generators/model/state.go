@@ -35,6 +35,8 @@ type inode struct {
 	// collided says that a direct write may have met a page of the file that was in use: the next fsync may then return EIO
 	// (dio_warn_stale_pagecache).
 	collided bool
+	// pipe is what a pipe holds; nil for everything else.
+	pipe *queue
 	// other says that the file is on another file system. link is the target of a symbolic link.
 	other bool
 	link  string

@@ -21,6 +21,7 @@ var Needs = []Need{
 	{"symlink", "symlink(2) works"},
 	{"xattr", "files have user.* extended attributes"},
 	{"copy-range", "copy_file_range(2) works within the file system"},
+	{"splice", "splice(2) from and to files works, and vmsplice(2)"},
 	{"aio", "io_setup(2) and io_submit(2) work"},
 	{"io-uring", "io_uring reads and writes files"},
 	{"sendfile", "sendfile(2) to a file works"},
@@ -106,7 +107,7 @@ var wordNeeds = map[string]map[string]string{
 
 // opNeeds says which operation needs what.
 var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
-	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
+	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
 	"stall": "userfaultfd", "guard": "uffd-wp", "poison": "uffd-poison"}
 

@@ -66,7 +66,7 @@ func (l *layout) files() {
 	const data = "pat1*%dp"
 	directory := l.p.Is("call", "getdents")
 	l.File("A", fmt.Sprintf(data, pagesOfX))
-	if l.p.Is("call", "clonerange", "dedupe", "copy-from", "copy-to", "sendfile") {
+	if l.p.Is("call", "clonerange", "dedupe", "copy-from", "copy-to", "sendfile", "splice-to") {
 		l.File("C", "pat1*1p + pat2*3p")
 	}
 	if l.p.Is("call", "readlink") {

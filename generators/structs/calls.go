@@ -99,6 +99,25 @@ var calls = []call{
 	{name: "btrfs-subvol-info", doc: "BTRFS_IOC_GET_SUBVOL_INFO", room: 504, do: ask("btrfs_subvol_info", "btrfs_subvol_info", 504)},
 	{name: "btrfs-search", doc: "BTRFS_IOC_TREE_SEARCH_V2", room: 112 + 2048,
 		arg: "btrfs_search{tree_id=1, max_objectid=-1, max_offset=-1, max_transid=-1, max_type=255, nr_items=2, buf_size=2048}", do: ask("btrfs_search", "btrfs_search", 112)},
+	{name: "vmsplice", doc: "vmsplice(2) of it into a pipe", room: 600, text: "pat4*600", before: piped, do: func(l *layout) {
+		l.Line("vmsplice(p, {%s})", l.all())
+		l.Line("read(p, n)")
+		l.Line("check(n)")
+	}},
+	{name: "pipe-read", doc: "read(2) from a pipe into it", room: 600, before: piped, do: func(l *layout) {
+		l.Line("write(p, n)")
+		l.Line("read(p, %s)", l.all())
+	}},
+	{name: "splice-from", doc: "splice(2) from a file with the offset in it", room: 8, arg: "loff{offset=1p}", before: piped, do: func(l *layout) {
+		l.Line("splice_from(a, %s, p, 100)", l.all())
+		l.Line("look(%s, loff{})", l.all())
+	}},
+	{name: "splice-to", doc: "splice(2) to a file with the offset in it", room: 8, arg: "loff{offset=1p}", before: append(piped, "c = open(C, rdwr)"), do: func(l *layout) {
+		l.Line("write(p, n[0:100])")
+		l.Line("splice_to(p, c, %s, 100)", l.all())
+		l.Line("look(%s, loff{})", l.all())
+		l.Line("check(C)")
+	}},
 	{name: "io-setup", doc: "io_setup(2)", room: 8, do: func(l *layout) { l.Line("io_setup(%s)", l.all()) }},
 	{name: "aio-pointer", doc: "io_submit(2) with the pointer in it", room: 8, arg: "pointer{to=n[0:64]}", before: request, do: func(l *layout) {
 		l.submit(l.all())
@@ -139,6 +158,9 @@ func (l *layout) events() {
 	l.Line("look(n[200:232], io_event{})")
 	l.Line("check(n[100:200])")
 }
+
+// piped makes a pipe and as much memory as goes through it.
+var piped = []string{"p = pipe()", "n = anon(pat5*600)"}
 
 // setAttr makes memory with a name, 100 bytes and a longer name; copying opens what is copied to.
 var (

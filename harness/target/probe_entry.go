@@ -31,6 +31,7 @@ var entryProbes = []probeRow{
 	{"sendfile", (*prober).sendfile},
 	{"io-uring", (*prober).uring},
 	{"aio", (*prober).aio},
+	{"splice", (*prober).splice},
 	{"f2fs-ioctl", tries("f2fs_features")},
 }
 
@@ -224,6 +225,31 @@ func (p *prober) aio() error {
 	}
 	if n := binary.NativeEndian.Uint64(event[prog.Structs["io_event"].Field("res").At:]); n != 1 {
 		return fmt.Errorf("an asynchronous read of one byte gave %d", int64(n))
+	}
+	return nil
+}
+
+// splice moves a page of memory, and one of the file, through a pipe to the file.
+func (p *prober) splice() error {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return fmt.Errorf("pipe2: %w", err)
+	}
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+	iov := unix.Iovec{Base: &p.mem[0]}
+	iov.SetLen(p.page)
+	if _, err := unix.Vmsplice(ends[1], []unix.Iovec{iov}, 0); err != nil {
+		return fmt.Errorf("vmsplice: %w", err)
+	}
+	for _, move := range []struct {
+		what       string
+		from, to   int
+		off1, off2 *int64
+	}{{"to the file", ends[0], p.fd(), nil, new(int64)}, {"from the file", p.fd(), ends[1], new(int64), nil}} {
+		if _, err := unix.Splice(move.from, move.off1, move.to, move.off2, p.page, 0); err != nil {
+			return fmt.Errorf("splice %s: %w", move.what, err)
+		}
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func init() {
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,
 		"ficlone": ficloneOp, "copy_file_range": copyFileRangeOp, "sendfile": sendfileOp,
+		"pipe": pipeOp, "vmsplice": vmspliceOp, "tee": teeOp, "splice_from": spliceFromOp, "splice_to": spliceToOp,
 		"io_setup": ioSetupOp, "io_submit": ioSubmitOp, "io_getevents": ioGeteventsOp,
 		"uring_read": uringOp(uring.Read), "uring_write": uringOp(uring.Write), "uring_readv": uringVectorOp(uring.Readv), "uring_writev": uringVectorOp(uring.Writev),
 		"uring_read_fixed": uringFixedOp(uring.ReadFixed), "uring_write_fixed": uringFixedOp(uring.WriteFixed),

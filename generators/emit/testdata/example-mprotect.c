@@ -1,5 +1,6 @@
 // example/mprotect
 // mprotect(2): a page without permission is like one that is not mapped, until the permission comes back.
+// needs prot-none
 // cc -O1 -o repro repro.c && ./repro DIR
 #define _GNU_SOURCE
 #include <err.h>
