@@ -30,23 +30,31 @@ type Screen struct {
 	status bool
 }
 
-// NewScreen writes to out. Colour and the live line need a terminal; colour is "auto", "always" or "never" and obeys NO_COLOR (no-color.org),
-// CLICOLOR_FORCE and TERM=dumb.
+// NewScreen writes to out. The live line needs a terminal and no CI; colour is as for Colour.
 func NewScreen(out *os.File, colour string) *Screen {
-	tty := term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb"
-	s := &Screen{out: out, live: tty && os.Getenv("CI") == "", colour: tty, began: time.Now(), shown: time.Now(), width: 80}
+	s := &Screen{out: out, live: isTerminal(out) && os.Getenv("CI") == "", colour: Colour(out, colour), began: time.Now(), shown: time.Now(), width: 80}
 	if w, _, err := term.GetSize(int(out.Fd())); err == nil && w > 20 {
 		s.width = w
 	}
-	switch {
-	case colour == "always":
-		s.colour = true
-	case colour == "never", os.Getenv("NO_COLOR") != "":
-		s.colour = false
-	case os.Getenv("CLICOLOR_FORCE") != "" || os.Getenv("FORCE_COLOR") != "":
-		s.colour = true
-	}
 	return s
+}
+
+func isTerminal(out *os.File) bool {
+	return term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// Colour says whether to write colours to out, by the user's wish: "auto", "always" or "never". It obeys NO_COLOR (no-color.org), CLICOLOR_FORCE and
+// TERM=dumb.
+func Colour(out *os.File, wish string) bool {
+	switch {
+	case wish == "always":
+		return true
+	case wish == "never", os.Getenv("NO_COLOR") != "":
+		return false
+	case os.Getenv("CLICOLOR_FORCE") != "" || os.Getenv("FORCE_COLOR") != "":
+		return true
+	}
+	return isTerminal(out)
 }
 
 const (

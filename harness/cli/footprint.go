@@ -4,21 +4,26 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"faultline/harness/campaign"
 	"faultline/harness/footprint"
 	"faultline/harness/footprint/matrix"
+	"faultline/harness/footprint/picture"
 	"faultline/harness/target"
 	"faultline/results"
 )
 
+// footprintFlags are the flags of footprint. The empty name of a file means none.
 type footprintFlags struct {
-	targets, ops, onlookers []string
-	json, baseline          string
-	prove, verbose          bool
-	timeout                 time.Duration
+	targets, ops, onlookers       []string
+	json, html                    string
+	baseline, writeBaseline, tint string
+	prove, verbose                bool
+	timeout                       time.Duration
 }
 
 func footprintCommand() *cobra.Command {
@@ -28,9 +33,10 @@ func footprintCommand() *cobra.Command {
 		Short: "Map which operations block while a system call is stopped in its user copy",
 		Long: `Stop system calls in the middle of their user copy, with userfaultfd, and try what another process can do meanwhile. The table says which locks are
 held over the copy. A page fault that blocks is a hazard: if the copy itself faults on such a page, it waits for itself for ever. What blocks
-is tried three times. Where a baseline of the file-system type is known, what blocks beyond it is told. The exit code is 1 for a hazard, or for more than the baseline.`,
+is tried three times. Faultline has baselines of some types of file system (or --baseline FILE): what blocks beyond it is told in one line.
+The exit code is 1 for a hazard, a deadlock, or a lock that the baseline does not know of, 4 if nothing could be stopped, and 5 if cells could not be measured.`,
 		Example: `  faultline footprint --target loop:ext4
-  faultline footprint --target loop:xfs --ops pwrite,fiemap --json xfs.json
+  faultline footprint --target loop:xfs --ops pwrite,fiemap --json xfs.json --html xfs.html
   faultline footprint diff old.json new.json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
@@ -39,25 +45,49 @@ is tried three times. Where a baseline of the file-system type is known, what bl
 	flags.StringArrayVarP(&f.targets, "target", "t", nil, "file system to measure, may be repeated; default "+defaultTarget)
 	flags.StringSliceVar(&f.ops, "ops", nil, "operations to stop; default all")
 	flags.StringSliceVar(&f.onlookers, "onlookers", nil, "onlookers to try; default all")
-	flags.StringVar(&f.json, "json", "", "file for the tables as JSON")
-	flags.StringVar(&f.baseline, "baseline", "", "file for what blocks, in the form of the baselines that Faultline has")
+	flags.StringVar(&f.json, "json", "", "file for the tables as JSON, which footprint diff reads")
+	flags.StringVar(&f.html, "html", "", "file for the tables as heat maps, in one HTML page")
+	flags.StringVar(&f.baseline, "baseline", "", "baseline to hold the table against, instead of the one of its type of file system")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "", "file for what blocks, to be a baseline; with one target")
 	flags.BoolVar(&f.prove, "prove", false, "run the program of each hazard, to prove or refute it; in a guest, or on a file system of ours")
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which cell is being measured")
+	flags.StringVar(&f.tint, "color", "auto", "auto, always or never")
 	cmd.AddCommand(footprintDiffCommand())
 	return cmd
 }
 
-func (f *footprintFlags) run(ctx context.Context) error {
-	if f.timeout < shortestTimeout {
-		return usage("--timeout %v: wanted at least %v", f.timeout, shortestTimeout)
-	}
+// check completes the flags and refuses what cannot be.
+func (f *footprintFlags) check() error {
 	if len(f.targets) == 0 {
 		f.targets = []string{defaultTarget}
 	}
+	switch {
+	case f.timeout < shortestTimeout:
+		return usage("--timeout %v: wanted at least %v", f.timeout, shortestTimeout)
+	case f.tint != "auto" && f.tint != "always" && f.tint != "never":
+		return usage("--color %s: wanted auto, always or never", f.tint)
+	case f.writeBaseline != "" && len(f.targets) != 1:
+		return usage("--write-baseline is for one target, found %d", len(f.targets))
+	}
+	return nil
+}
+
+func (f *footprintFlags) run(ctx context.Context) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	against := matrix.Known
+	if f.baseline != "" {
+		b, err := matrix.ReadBaseline(f.baseline)
+		if err != nil {
+			return usage("%v", err)
+		}
+		against = func(string) (*matrix.Baseline, error) { return b, nil }
+	}
 	soft, _, signalled := interrupts(ctx)
 	var all []*matrix.Footprint
-	bad := false
+	code := results.ExitOK
 	for _, spec := range f.targets {
 		one, err := f.measure(soft, spec)
 		if signal := signalled(); signal != 0 {
@@ -66,21 +96,48 @@ func (f *footprintFlags) run(ctx context.Context) error {
 		if err != nil {
 			return openError(err)
 		}
-		fmt.Print(footprint.Text(one))
-		beyond, err := beyondBaseline(one)
+		fmt.Print(picture.Text(one, campaign.Colour(os.Stdout, f.tint)))
+		known, err := against(one.FS)
 		if err != nil {
 			return usage("%v", err)
 		}
-		bad = bad || len(beyond) > 0 || len(one.Hazards) > 0
+		code = graver(code, judge(one, known))
 		all = append(all, one)
 	}
 	if err := f.write(all); err != nil {
 		return usage("%v", err)
 	}
-	if bad {
-		return exit{code: results.ExitFailed}
+	return exit{code: code}
+}
+
+// judge prints where locks are held that the baseline, if there is one, does not know of, and returns the exit code of one table.
+func judge(one *matrix.Footprint, known *matrix.Baseline) int {
+	beyond := false
+	if known != nil {
+		for _, line := range known.Beyond(one) {
+			fmt.Println("BEYOND THE BASELINE: " + line)
+			beyond = true
+		}
 	}
-	return nil
+	has := func(o matrix.Outcome) bool {
+		return slices.ContainsFunc(one.Cells, func(c matrix.Cell) bool { return c.Outcome == o })
+	}
+	stopped := func(c matrix.Cell) bool { return c.Outcome != matrix.Skipped && c.Outcome != matrix.Untouched }
+	switch {
+	case beyond, len(one.Hazards) > 0, has(matrix.Deadlocks):
+		return results.ExitFailed
+	case has(matrix.Broken):
+		return results.ExitIncomplete
+	case !slices.ContainsFunc(one.Cells, stopped):
+		return results.ExitSkipped
+	}
+	return results.ExitOK
+}
+
+// graver is the exit code of two tables: a failure says more than one that could not be measured, and that more than one where all was skipped.
+func graver(a, b int) int {
+	order := []int{results.ExitOK, results.ExitSkipped, results.ExitIncomplete, results.ExitFailed}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
 func (f *footprintFlags) measure(ctx context.Context, spec string) (*matrix.Footprint, error) {
@@ -92,19 +149,6 @@ func (f *footprintFlags) measure(ctx context.Context, spec string) (*matrix.Foot
 	return footprint.Measure(ctx, open, choice)
 }
 
-// beyondBaseline prints where a lock is held that the baseline of the type of file system does not know of.
-func beyondBaseline(one *matrix.Footprint) ([]string, error) {
-	known, err := matrix.Known(one.FS)
-	if known == nil || err != nil {
-		return nil, err
-	}
-	lines := known.Beyond(one)
-	for _, line := range lines {
-		fmt.Println("BEYOND THE BASELINE " + line)
-	}
-	return lines, nil
-}
-
 // write writes the files that were asked for.
 func (f *footprintFlags) write(all []*matrix.Footprint) error {
 	if f.json != "" {
@@ -112,53 +156,25 @@ func (f *footprintFlags) write(all []*matrix.Footprint) error {
 			return err
 		}
 	}
-	if f.baseline == "" {
-		return nil
-	}
-	text := ""
-	for _, one := range all {
-		text += one.Baseline()
-	}
-	return os.WriteFile(f.baseline, []byte(text), 0o666)
-}
-
-func footprintDiffCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "diff OLD.json NEW.json",
-		Short: "Say which cells of two footprints differ; exit code 1 if one got worse",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usage("footprint diff takes two files, found %d arguments", len(args))
-			}
-			return nil
-		},
-		RunE: func(_ *cobra.Command, args []string) error { return diffFootprints(args[0], args[1]) },
-	}
-}
-
-func diffFootprints(old, now string) error {
-	before, err := matrix.ReadFile(old)
-	if err != nil {
-		return usage("%v", err)
-	}
-	after, err := matrix.ReadFile(now)
-	if err != nil {
-		return usage("%v", err)
-	}
-	pairs, err := matrix.Pair(before, after)
-	if err != nil {
-		return usage("%v", err)
-	}
-	worse := false
-	for _, pair := range pairs {
-		fmt.Println(pair.Title())
-		for _, change := range pair.Changes() {
-			fmt.Println("  " + change.String())
-			worse = worse || change.Worse()
+	if f.writeBaseline != "" {
+		if err := os.WriteFile(f.writeBaseline, []byte(all[0].Baseline()), 0o666); err != nil {
+			return fmt.Errorf("write the baseline: %w", err)
 		}
 	}
-	if worse {
-		return exit{code: results.ExitFailed}
+	if f.html == "" {
+		return nil
 	}
-	return nil
+	return writeHTML(f.html, all)
+}
+
+func writeHTML(name string, all []*matrix.Footprint) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("write the heat map: %w", err)
+	}
+	if err := picture.HTML(file, all); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
 }

@@ -94,40 +94,6 @@ func steplessly(text string) string {
 	return text
 }
 
-func TestText(t *testing.T) {
-	f := &matrix.Footprint{Target: "loop:ext4", FS: "ext4", Kernel: "9.9", Seconds: 1, Ops: []string{"pread", "pwrite"},
-		Onlookers: []matrix.Onlooker{{Name: "load-far", Group: matrix.Faults}, {Name: "pwrite", Group: matrix.SameFile}},
-		Cells: []matrix.Cell{
-			{Stopped: "pread", Onlooker: "load-far", Outcome: matrix.Proceeds}, {Stopped: "pread", Onlooker: "pwrite", Outcome: matrix.Blocks, Lock: "waiting for a lock"},
-			{Stopped: "pwrite", Onlooker: "load-far", Outcome: matrix.Blocks, Lock: "waiting for a page"}, {Stopped: "pwrite", Onlooker: "pwrite", Outcome: matrix.Fails, Reason: "EIO"},
-		},
-		Hazards: []matrix.Hazard{{Stopped: "pwrite", Onlooker: "load-far", Lock: "waiting for a page", Program: "prog x\nload(m)\n", Proof: matrix.Proved}}}
-	gomega.NewWithT(t).Expect(Text(f)).To(gomega.Equal(`loop:ext4: ext4, 9.9; 4 cells in 1.0 s
-
-       l
-       o
-       a p
-       d w
-       - r
-       f i
-       a t
-       r e
-pread  . B
-pwrite B E
-
-. proceeds: comes back at once
-B blocks: waits until the stopped call is let go
-E fails: returns an error
-pwrite while pread is stopped: blocks, waiting for a lock
-load-far while pwrite is stopped: blocks, waiting for a page
-pwrite while pwrite is stopped: fails, EIO
-
-HAZARD fault-under-lock: a page fault (load-far) blocks while pwrite is stopped in its user copy, waiting for a page; that this hangs is proved:
-    prog x
-    load(m)
-`))
-}
-
 func TestNamesAreChecked(t *testing.T) {
 	_, err := Measure(t.Context(), nil, Choice{Ops: []string{"boil"}})
 	gomega.NewWithT(t).Expect(err).To(gomega.MatchError(gomega.HavePrefix(`choose operations: there is no "boil"; there are pread pread-direct`)))

@@ -10,6 +10,7 @@ import (
 
 	"faultline/harness"
 	"faultline/harness/footprint/matrix"
+	"faultline/harness/footprint/picture"
 	"faultline/harness/target"
 )
 
@@ -66,7 +67,7 @@ func TestFootprintsOfThisKernel(t *testing.T) {
 		t.Run(spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			f := measured(t, spec, Choice{Ops: []string{"pread", "pwrite"}, Onlookers: []string{"store-same", "pwrite", "fsync"}})
-			g.Expect(outcomes(f)).To(gomega.Equal(want), Text(f))
+			g.Expect(outcomes(f)).To(gomega.Equal(want), picture.Text(f, false))
 			g.Expect(f.Hazards).To(gomega.BeEmpty())
 			baseline, err := matrix.Known(f.FS)
 			g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -87,14 +88,14 @@ func TestPoliciesAreToldApart(t *testing.T) {
 			g := gomega.NewWithT(t)
 			f := measured(t, "fuse:copy="+policy, Choice{Ops: []string{"pwrite"}, Onlookers: []string{"load-far", "load-other", "stat"}, Prove: true, Deadline: time.Second})
 			if proof == "" {
-				g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": matrix.Proceeds, "pwrite load-other": matrix.Proceeds, "pwrite stat": matrix.Proceeds}), Text(f))
+				g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": matrix.Proceeds, "pwrite load-other": matrix.Proceeds, "pwrite stat": matrix.Proceeds}), picture.Text(f, false))
 				g.Expect(f.Hazards).To(gomega.BeEmpty())
 				return
 			}
-			g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": matrix.Blocks, "pwrite load-other": matrix.Proceeds, "pwrite stat": matrix.Blocks}), Text(f))
+			g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": matrix.Blocks, "pwrite load-other": matrix.Proceeds, "pwrite stat": matrix.Blocks}), picture.Text(f, false))
 			g.Expect(f.Hazards).To(gomega.HaveLen(1))
 			g.Expect(f.Hazards[0].Onlooker).To(gomega.Equal("load-far"))
-			g.Expect(f.Hazards[0].Proof).To(gomega.Equal(proof), Text(f))
+			g.Expect(f.Hazards[0].Proof).To(gomega.Equal(proof), picture.Text(f, false))
 		})
 	}
 }
@@ -103,5 +104,5 @@ func TestPoliciesAreToldApart(t *testing.T) {
 func TestAPlantedLockIsInItsCell(t *testing.T) {
 	g := gomega.NewWithT(t)
 	f := measured(t, "planted:block-read", Choice{Ops: []string{"pwrite"}, Onlookers: []string{"stat", "pread-other", "pwrite-other"}, Deadline: 500 * time.Millisecond})
-	g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite stat": matrix.Proceeds, "pwrite pread-other": matrix.Deadlocks, "pwrite pwrite-other": matrix.Proceeds}), Text(f))
+	g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite stat": matrix.Proceeds, "pwrite pread-other": matrix.Deadlocks, "pwrite pwrite-other": matrix.Proceeds}), picture.Text(f, false))
 }
