@@ -78,8 +78,8 @@ type sample struct {
 	Name, Meaning string
 }
 
-// alert is a hazard in words.
-type alert struct{ Text, Proof, Program string }
+// warning is a hazard in words.
+type warning struct{ Text, Proof, Program string }
 
 // view is what the page says of one footprint.
 type view struct {
@@ -91,7 +91,7 @@ type view struct {
 	Legend                           []sample
 	Waits                            []wait
 	Remarks                          []string
-	Alerts                           []alert
+	Alerts                           []warning
 }
 
 func newView(f *matrix.Footprint) view {
@@ -165,6 +165,6 @@ func (v *view) explain(f *matrix.Footprint) {
 		v.Legend = append(v.Legend, sample{hazardous, "hazard", "a page fault that waits: fault-under-lock"})
 	}
 	for _, h := range f.Hazards {
-		v.Alerts = append(v.Alerts, alert{endangered(h), proofs[h.Proof], h.Program})
+		v.Alerts = append(v.Alerts, warning{endangered(h), proofs[h.Proof], h.Program})
 	}
 }

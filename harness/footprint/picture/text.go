@@ -18,12 +18,15 @@ var marks = map[matrix.Outcome]string{
 
 // paints are the colours of outcomes, as parameters of the terminal's SGR sequence.
 var paints = map[matrix.Outcome]string{
-	matrix.Proceeds: "32", matrix.Unstable: "35", matrix.Blocks: "33", matrix.Fails: "33", matrix.Deadlocks: "31;1",
+	matrix.Proceeds: "32", matrix.Unstable: "35", matrix.Blocks: "33", matrix.Fails: "33", matrix.Deadlocks: red,
 	matrix.Untouched: "2", matrix.Skipped: "2", matrix.Broken: "35",
 }
 
-// alarm is the colour of a hazard.
-const alarm = "31;1"
+// alert begins what is said of a hazard, in red.
+const (
+	alert = "HAZARD fault-under-lock:"
+	red   = "31;1"
+)
 
 // Text is a footprint for a terminal of 100 columns: what was measured, the table with stopped calls as columns, the locks by the numbers they have in it,
 // what could not be measured, and the hazards. A page fault that waits is in capitals.
@@ -36,8 +39,8 @@ func Text(f *matrix.Footprint, colour bool) string {
 	t.legend()
 	t.notes()
 	for _, h := range f.Hazards {
-		fmt.Fprintf(&t.b, "\n%s %s\n%s\n    %s\n", t.paint(alarm, "HAZARD fault-under-lock:"), endangered(h), proofs[h.Proof],
-			strings.ReplaceAll(strings.TrimSpace(h.Program), "\n", "\n    "))
+		t.b.WriteString("\n" + strings.Replace(fold(alert+" "+endangered(h), columns), alert, t.paint(red, alert), 1) + "\n")
+		fmt.Fprintf(&t.b, "%s\n    %s\n", proofs[h.Proof], strings.ReplaceAll(strings.TrimSpace(h.Program), "\n", "\n    "))
 	}
 	return t.b.String()
 }
@@ -65,7 +68,7 @@ func (t *text) gutter() int {
 	return wide + len("    ")
 }
 
-// width is that of a column: the parts of its name stand one below the other.
+// width is that of a column, in letters: the parts of its name stand one below the other.
 func width(op string) int {
 	wide := len("blocks 12")
 	for _, part := range strings.Split(op, "-") {
@@ -140,7 +143,7 @@ func (t *text) cell(op, onlooker string) string {
 		mark += fmt.Sprintf(" %d", n)
 	}
 	if t.f.IsHazard(c) {
-		mark, code = strings.ToUpper(mark), alarm
+		mark, code = strings.ToUpper(mark), red
 	}
 	return t.paint(code, mark) + strings.Repeat(" ", width(op)-len(mark))
 }
@@ -149,6 +152,9 @@ func (t *text) legend() {
 	t.b.WriteString("\n")
 	for _, o := range occurring(t.f) {
 		fmt.Fprintf(&t.b, "%-8s %s\n", marks[o], o.Meaning())
+	}
+	if _, hazard := verdict(t.f); hazard {
+		t.b.WriteString("CAPITALS a page fault that waits: fault-under-lock\n")
 	}
 }
 
@@ -159,19 +165,39 @@ func (t *text) notes() {
 		t.b.WriteString("\nwaited for:\n")
 	}
 	for _, w := range all {
-		t.line(fmt.Sprintf("%3d  %s, %d times", w.Number, w.Lock, w.Cells))
+		t.line(fmt.Sprintf("%3d  %s (%d of the cells)", w.Number, w.Lock, w.Cells))
 		if w.Stack != "" {
 			t.line(clip("     "+w.Stack, columns))
 		}
 	}
 	words, hazard := verdict(t.f)
 	if hazard {
-		words = t.paint(alarm, words)
+		words = t.paint(red, words)
 	}
 	t.b.WriteString("\n" + words + "\n")
 	for _, remark := range remarks(t.f) {
 		t.line(remark)
 	}
+}
+
+// fold breaks a sentence into lines.
+func fold(sentence string, limit int) string {
+	var b strings.Builder
+	room := limit
+	for i, word := range strings.Fields(sentence) {
+		switch {
+		case i == 0:
+		case len(word) < room:
+			b.WriteString(" ")
+			room--
+		default:
+			b.WriteString("\n")
+			room = limit
+		}
+		b.WriteString(word)
+		room -= len(word)
+	}
+	return b.String()
 }
 
 // clip cuts a line of functions after one that still fits.
