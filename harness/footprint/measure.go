@@ -48,7 +48,7 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.F
 		return nil, err
 	}
 	t := r.Target()
-	m := &measurement{Runner: r, Choice: choice, f: &matrix.Footprint{
+	m := &measurement{Runner: r, Choice: choice, open: open, f: &matrix.Footprint{
 		Target: t.Spec(), FS: strings.TrimPrefix(t.FS(), "fuse."), Kernel: t.Mount().Kernel, Options: t.Mount().Options, Date: time.Now(),
 		Ops: names(ops, func(o operation) string { return o.name }),
 	}}
@@ -64,7 +64,8 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.F
 type measurement struct {
 	*harness.Runner
 	Choice
-	f *matrix.Footprint
+	open harness.Opener
+	f    *matrix.Footprint
 }
 
 func (m *measurement) measure(ctx context.Context, ops []operation, by []onlooker) error {
@@ -105,9 +106,19 @@ func (m *measurement) warn(ctx context.Context, o operation, by []onlooker) {
 	}
 	h.Program = shortest.String()
 	if m.Prove {
-		h.Proof = proofs[m.Run(ctx, shortest).Verdict]
+		h.Proof = m.prove(ctx, shortest)
 	}
 	m.f.Hazards = append(m.f.Hazards, h)
+}
+
+// prove runs the program of a hazard once, on a file system of its own, which may be ruined by it.
+func (m *measurement) prove(ctx context.Context, p *prog.Prog) matrix.Proof {
+	r, err := harness.NewRunner(ctx, m.open, harness.Options{Deadline: m.Deadline, Repeats: -1})
+	if err != nil {
+		return matrix.Untried
+	}
+	defer r.Close(context.WithoutCancel(ctx)) // what it leaves in ruins is no news
+	return proofs[r.Run(ctx, p).Verdict]
 }
 
 // proofs say what the verdict of a hazard's program means. A crash is one too: kernels trap a lock that is taken twice.
