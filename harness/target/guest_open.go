@@ -7,6 +7,7 @@ import (
 
 	"faultline/harness/guest"
 	"faultline/harness/guest/kernels"
+	"faultline/harness/machine/credit"
 	"faultline/harness/machine/remote"
 )
 
@@ -62,7 +63,7 @@ func (o guestOptions) lacks() []lack {
 // moveIn reaches the agent. The folders that the user named are not in the guest.
 func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
 	mark := vm.Console().Mark()
-	m, err := remote.Dial(ctx, vm.Channel(), remote.Options{
+	m, err := remote.Dial(ctx, credit.Host(vm.Channel()), remote.Options{
 		Exited: vm.Exited(), How: vm.How, Console: func() string { return vm.Console().TextSince(mark) },
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/harness/machine"
+	"faultline/harness/machine/credit"
 	"faultline/harness/machine/wire"
 	"faultline/harness/self"
 	"faultline/harness/watch"
@@ -29,7 +30,7 @@ func init() { self.Register(Role, main) }
 
 func main([]string) int {
 	unix.CloseOnExec(channelFD)
-	if err := Serve(os.NewFile(channelFD, "channel"), Options{}); err != nil {
+	if err := Serve(credit.Guest(os.NewFile(channelFD, "channel")), Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, "faultline: agent:", err)
 		return 1
 	}

@@ -1,5 +1,5 @@
 // Package agent is our side in a guest: it does there what a machine.Machine is asked for, and tells the host what happens. It imports
-// harness/machine with wire, harness/self, harness/watch, harness/worker and the standard library.
+// harness/machine with credit and wire, harness/self, harness/watch, harness/worker and the standard library.
 //
 // It is a role of our binary with the channel as descriptor 3, started by the guest's first process; it ends when the host does, and with it all that
 // it has started. It touches no file system under test.

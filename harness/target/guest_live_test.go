@@ -1,0 +1,95 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"faultline/targetfs/disk"
+)
+
+// inGuest opens a target in a guest, or skips the test if the kernel or a tool is not here. The test closes it.
+func inGuest(t *testing.T, spec string) *local {
+	t.Helper()
+	tg, err := Open(t.Context(), spec, Options{Temp: t.TempDir()})
+	skipMissing(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tg.(*local)
+}
+
+func TestGuestTargets(t *testing.T) {
+	for _, c := range []struct{ spec, fs, kernel string }{
+		{"uml:5.10", "gfs2", "5.10."}, {"uml:6.1", "gfs2", "6.1."}, {"uml:6.12", "gfs2", "6.12."}, {"uml:7.2", "gfs2", "7.2."},
+		{"uml:5.10,fs=xfs", "xfs", "5.10."}, {"uml:6.1,fs=ext4,mount=data=journal", "ext4", "6.1."}, {"uml:7.2,fs=btrfs", "btrfs", "7.2."},
+		{"uml:6.1,fs=f2fs", "f2fs", "6.1."}, {"uml:6.1,fs=ocfs2", "ocfs2", "6.1."}, {"uml:7.2,fs=tmpfs", "tmpfs", "7.2."},
+		{"uml:6.12,fs=overlay,on=xfs", "overlay", "6.12."}, {"qemu:6.1,fs=ext4", "ext4", "6.1."},
+	} {
+		t.Run(c.spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			b := inGuest(t, c.spec)
+			g.Expect(b.FS()).To(gomega.Equal(c.fs))
+			g.Expect(b.Mount().Kernel).To(gomega.HavePrefix(c.kernel))
+			g.Expect(b.Mount().Point).To(gomega.Equal("/fs"))
+			g.Expect(b.Dir()).To(gomega.HavePrefix("/fs/"))
+			g.Expect(b.Other()).To(gomega.HavePrefix("/other/"))
+			g.Expect(b.Lacks("odirect")).To(gomega.Or(gomega.BeEmpty(), gomega.ContainSubstring("O_DIRECT")))
+			g.Expect(b.Check(t.Context())).To(gomega.Succeed())
+			g.Expect(b.Close(t.Context())).To(gomega.Succeed())
+		})
+	}
+}
+
+// What a dead guest leaves is no error of the target; the next one has a disk of its own.
+func TestAGuestThatIsAborted(t *testing.T) {
+	g := gomega.NewWithT(t)
+	b := inGuest(t, "uml:7.2")
+	g.Expect(b.Abort()).To(gomega.Succeed())
+	<-b.guest.Exited()
+	g.Expect(b.Check(t.Context())).NotTo(gomega.Succeed())
+	g.Expect(b.Close(t.Context())).To(gomega.Succeed())
+	next := inGuest(t, "uml:7.2")
+	g.Expect(next.Check(t.Context())).To(gomega.Succeed())
+	g.Expect(next.Close(t.Context())).To(gomega.Succeed())
+}
+
+// Damage of the disk is found when the guest was turned off, unless nobody asked for a check.
+func TestDamageInAGuest(t *testing.T) {
+	for spec, found := range map[string]bool{"uml:7.2": true, "uml:7.2,check=off": false} {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			b := inGuest(t, spec)
+			spoilLastGroup(t, b.guest.Disk(1))
+			_, is := errors.AsType[*CheckError](b.Close(context.Background()))
+			g.Expect(is).To(gomega.Equal(found))
+		})
+	}
+}
+
+// spoilLastGroup clears the header of a gfs2's last resource group, which a kernel that has written little leaves alone.
+func spoilLastGroup(t *testing.T, path string) {
+	t.Helper()
+	g := gomega.NewWithT(t)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer f.Close()
+	const block = 4096
+	magic := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, disk.Magic), uint32(disk.TypeRG))
+	head := make([]byte, len(magic))
+	for at := int64(defaultImageSize - block); at > 0; at -= block {
+		_, err := f.ReadAt(head, at)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		if bytes.Equal(head, magic) {
+			_, err := f.WriteAt(make([]byte, block), at)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			return
+		}
+	}
+	t.Fatal("no resource group in", path)
+}
