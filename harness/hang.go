@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -77,9 +78,10 @@ type silence struct {
 // silentFor is after how many deadlines a worker that does nothing is given up.
 const silentFor = 10
 
-// deadline is how long one step may take on the target's machine before anyone asks what it is doing.
+// deadline is how long one step may take on the target's machine before anyone asks what it is doing. It is a thousand times what a step takes,
+// so that on a slow machine the root of the slowdown will do; all of it would make every hang there last minutes.
 func (r *Runner) deadline() time.Duration {
-	return time.Duration(float64(r.opts.Deadline) * r.on.Facts().Slowdown)
+	return time.Duration(float64(r.opts.Deadline) * math.Sqrt(r.on.Facts().Slowdown))
 }
 
 // listen gives up a worker that has a program in hand and does nothing at all.

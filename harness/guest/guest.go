@@ -33,6 +33,7 @@ type Guest struct {
 	said   *json.Decoder
 	exited chan struct{} // closed when the guest has ended
 	how    string        // how the guest ended; read after exited
+	pid    int           // of the guest on this machine
 	once   sync.Once
 }
 
@@ -158,7 +159,8 @@ func (g *Guest) prepare(s Spec, order keepOrder) error {
 	if err := json.NewEncoder(g.lease).Encode(order); err != nil {
 		return fmt.Errorf("tell the keeper: %w", err)
 	}
-	_, err = g.hear()
+	started, err := g.hear()
+	g.pid = started.PID
 	return err
 }
 
@@ -228,6 +230,9 @@ func (g *Guest) Console() *Console { return g.console }
 
 // Hello is what the guest said of itself when it came up.
 func (g *Guest) Hello() pid1.Hello { return g.hello }
+
+// PID is that of the guest's process on this machine, of the kernel where there are several. It may have ended.
+func (g *Guest) PID() int { return g.pid }
 
 // Boot is how long it took from Start to the agent.
 func (g *Guest) Boot() time.Duration { return g.boot }

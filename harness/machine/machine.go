@@ -36,7 +36,7 @@ type Machine interface {
 type Facts struct {
 	// Kernel is the release, as uname -r says it.
 	Kernel string
-	// Slowdown is how many times longer system calls and page faults take there than on this machine, at least 1. Deadlines grow by it.
+	// Slowdown is how many times longer system calls and page faults take there than on this machine, at least 1. Deadlines grow with it.
 	Slowdown float64
 	// Disposable is set if the machine was made for the target and goes with it. Whatever its kernel complains of is about what runs there.
 	Disposable bool

@@ -14,7 +14,10 @@ const glockDumps = "/sys/kernel/debug/gfs2/*/glocks"
 func Glocks() string { return dumps(glockDumps) }
 
 func dumps(pattern string) string {
-	paths, _ := within(patience, pattern, func() ([]string, error) { return filepath.Glob(pattern) })
+	paths, err := within(patience, pattern, func() ([]string, error) { return filepath.Glob(pattern) })
+	if err != nil {
+		return err.Error() + "\n"
+	}
 	var b strings.Builder
 	for _, path := range paths {
 		text, err := ask(path)

@@ -93,7 +93,7 @@ func Start(ctx context.Context, opts remote.Options) (*Guest, error) {
 		_ = g.cmd.Wait() // the state says it all
 		close(g.exited)
 	}()
-	opts.Exited, opts.Console = g.exited, g.console.String
+	opts.PID, opts.Exited, opts.Console = g.PID(), g.exited, g.console.String
 	opts.How = func() string { return g.cmd.ProcessState.String() }
 	if g.Machine, err = remote.Dial(ctx, ours, opts); err != nil {
 		g.cmd.Process.Kill()

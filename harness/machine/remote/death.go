@@ -39,7 +39,7 @@ func (m *Machine) Death() *machine.Death {
 func (m *Machine) autopsy(err error) *machine.Death {
 	d := &machine.Death{How: err.Error(), Silent: errors.Is(err, wire.ErrSilent), Outside: errors.Is(err, errClosed)}
 	if d.Silent {
-		d.How = fmt.Sprintf("it has said nothing for %v", m.opts.Silence)
+		d.How = fmt.Sprintf("it has said nothing for %v%s", m.opts.Silence, m.vitals)
 	}
 	if errors.Is(err, io.EOF) && m.opts.Exited != nil {
 		m.awaitExit(d)

@@ -22,8 +22,8 @@ type Options struct {
 	How    func() string
 	// Console is what the guest has printed since Dial.
 	Console func() string
-	// Starved reports that the guest gets no CPU, so that its silence means nothing. It may take some seconds.
-	Starved func() bool
+	// PID is the guest's process on this machine. While that wants more CPU time than it gets, the guest's silence means nothing.
+	PID int
 	// Silence is for how long a guest may say nothing, in whole seconds; 12 s.
 	Silence time.Duration
 	// Patience is how long a call may take on a machine that is as fast as this one; 10 s.
@@ -54,8 +54,9 @@ type Machine struct {
 	workers   map[uint32]*remoteWorker
 	processes map[uint32]*process
 
-	dying sync.Once
-	death *machine.Death
+	vitals vitals
+	dying  sync.Once
+	death  *machine.Death
 }
 
 var _ machine.Machine = (*Machine)(nil)
@@ -74,7 +75,7 @@ func Dial(ctx context.Context, channel io.ReadWriteCloser, opts Options) (*Machi
 	}
 	ready := make(chan struct{})
 	m.link = wire.NewLink(channel, wire.Peer{
-		Silence: int(opts.Silence / time.Second), Starved: opts.Starved,
+		Silence: int(opts.Silence / time.Second), Starved: m.starved,
 		Handle: func(f wire.Frame) { <-ready; m.handle(f) },
 	})
 	m.link.OnEnd(m.bury)

@@ -107,7 +107,7 @@ func TestProgramsRunInTheGuest(t *testing.T) {
 	g.Expect(w.Begun()).To(gomega.Equal(uint64(50)))
 	events := w.Events(50)
 	g.Expect(events).To(gomega.HaveLen(6), "set-up, a step, clean-up")
-	g.Expect(time.Since(events[0].Time)).To(gomega.And(gomega.BeNumerically(">=", 0), gomega.BeNumerically("<", soon)))
+	g.Expect(events[0].Time).To(gomega.BeTemporally("~", time.Now(), soon))
 
 	g.Expect(w.Send(51, "prog wrong\nfile A = 'a'*1p\ncheck(A, 'b'*1p)\n")).To(gomega.Succeed())
 	g.Expect(receive(t, w).Failure.Data).NotTo(gomega.BeNil())

@@ -23,8 +23,9 @@ type Peer struct {
 	Handle func(Frame)
 	// Silence is for how many seconds the other side may say nothing. They are counted while we run: a host that was stopped counts one.
 	Silence int
-	// Starved, if it is set, is asked once the other side has been silent for too long. While it says yes, the other side is waited for.
-	Starved func() bool
+	// Starved, if it is set, is asked once a second when the other side has been silent for too long, with the seconds since then. While it says
+	// yes, the other side is waited for.
+	Starved func(seconds int) bool
 }
 
 // Link is one end of a channel. Its methods may be called from several goroutines.
@@ -177,7 +178,7 @@ func (l *Link) beat() {
 		if l.heard.Swap(false) {
 			quiet = -1
 		}
-		if quiet >= l.peer.Silence && (l.peer.Starved == nil || !l.peer.Starved()) {
+		if quiet >= l.peer.Silence && (l.peer.Starved == nil || !l.peer.Starved(quiet-l.peer.Silence)) {
 			l.Fail(fmt.Errorf("%w for %d s", ErrSilent, quiet))
 			return
 		}

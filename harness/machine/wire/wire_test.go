@@ -130,9 +130,9 @@ func TestSilence(t *testing.T) {
 	mute, _ := net.Pipe()
 	var asked sync.Once
 	starved := make(chan struct{})
-	l := NewLink(mute, Peer{Silence: 1, Handle: func(Frame) {}, Starved: func() (yes bool) {
-		asked.Do(func() { close(starved); yes = true })
-		return yes
+	l := NewLink(mute, Peer{Silence: 1, Handle: func(Frame) {}, Starved: func(seconds int) bool {
+		asked.Do(func() { close(starved) })
+		return seconds < 1
 	}})
 	g.Eventually(starved, soon).Should(gomega.BeClosed())
 	g.Eventually(l.Done(), soon).Should(gomega.BeClosed())
