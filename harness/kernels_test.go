@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
 
+	"faultline/generators"
 	"faultline/generators/prog"
 	"faultline/harness"
 	"faultline/harness/target"
@@ -89,4 +92,41 @@ func TestPanicsAmongAThousand(t *testing.T) {
 		got[name] = o.Verdict
 	}
 	g.Expect(got).To(gomega.Equal(want))
+}
+
+// Some of the quick programs of each family that read and write, on the file systems of real kernels. Direct reads into a shared mapping of the same
+// file are left out on gfs2: they fault for ever there.
+func TestQuickProgramsOnRealKernels(t *testing.T) {
+	for _, spec := range []string{
+		"uml:6.1", "uml:6.12", "uml:7.2", "uml:6.1,fs=ext4", "uml:7.2,fs=ext4", "uml:6.1,fs=xfs", "uml:7.2,fs=xfs", "uml:6.1,fs=btrfs", "uml:7.2,fs=btrfs",
+	} {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			r := realKernel(t, spec)
+			programs := someQuick(r.Target().FS())
+			passed := 0
+			for name, o := range stream(t, r, programs...) {
+				g.Expect(o.Verdict).To(gomega.BeElementOf(results.Pass, results.Skip), "%s: %s", name, o.Message)
+				if o.Verdict == results.Pass {
+					passed++
+				}
+			}
+			g.Expect(passed).To(gomega.BeNumerically(">", len(programs)/2))
+		})
+	}
+}
+
+// someQuick takes every twentieth quick program.
+func someQuick(fs string) []*prog.Prog {
+	var some []*prog.Prog
+	n := 0
+	for f, p := range generators.Each(1, true, func(string) bool { return true }) {
+		if !slices.Contains([]string{"selfio", "crossio", "vector", "eof"}, f.Name) || fs == "gfs2" && strings.Contains(p.Name, "direct/shared") {
+			continue
+		}
+		if n++; n%20 == 0 {
+			some = append(some, p)
+		}
+	}
+	return some
 }
