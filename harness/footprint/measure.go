@@ -155,8 +155,8 @@ func wrong(c *matrix.Cell, o harness.Outcome) {
 	}
 	switch s := &o.Prog.Steps[o.Step]; {
 	case s.Op == "proceeds":
-		c.Outcome, c.Reason, c.Stack = matrix.Blocks, "", stackOf(o)
-		c.Lock = lock.Name(c.Stack)
+		stack := stackOf(o)
+		c.Outcome, c.Reason, c.Lock, c.Stack = matrix.Blocks, "", lock.Name(stack), lock.Trim(stack)
 	case s.Op == "stalled":
 		c.Outcome, c.Reason = matrix.Untouched, ""
 	case s.Actor == "p2" && o.Step > stalledAt(o.Prog):

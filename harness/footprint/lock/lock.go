@@ -20,6 +20,9 @@ func Name(stack []string) string {
 			return r.name
 		}
 	}
+	if name := inModule(stack); name != "" {
+		return name
+	}
 	what, where := watch.WaitsFor(stack)
 	switch {
 	case where == "":
