@@ -168,10 +168,11 @@ func (n *node) mountOptions() *fuse.MountOptions {
 		// each read begin with GETATTR (fs/fuse/file.c, fuse_cache_read_iter), which the user-copy policies need.
 		ExplicitDataCacheControl: fast || n.shared(),
 		DisableReadDirPlus:       n.shared(),
-		ExtraCapabilities: fuse.CAP_DONT_MASK | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_SETXATTR_EXT | fuse.CAP_ASYNC_DIO |
-			fuse.CAP_IOCTL_DIR,
-		PanicHandler: func(what any) fuse.Status { return n.s.panicked(what, debug.Stack()) },
-		Logger:       n.s.log,
+		// Not CAP_ASYNC_DIO: at the end of an asynchronous direct write the kernel does not drop the pages that were read in meanwhile, and they
+		// would stay old (suites/regress/testdata/async-direct-write-stale.prog; seen on 6.18).
+		ExtraCapabilities: fuse.CAP_DONT_MASK | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_SETXATTR_EXT | fuse.CAP_IOCTL_DIR,
+		PanicHandler:      func(what any) fuse.Status { return n.s.panicked(what, debug.Stack()) },
+		Logger:            n.s.log,
 	}
 	if fast {
 		// The server clears suid, sgid and capabilities, and so the kernel need not ask for the capabilities before each write.
