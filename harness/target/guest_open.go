@@ -47,7 +47,13 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := b.settle(ctx, makeArgs{Base: guestPoint, Owner: b.owner}, true); err != nil {
 		return err
 	}
-	return b.inspect(ctx)
+	if err := b.inspect(ctx); err != nil {
+		return err
+	}
+	if o.kind == kernels.UML {
+		b.setLack("uffd-poison", "User Mode Linux panics when a poisoned page is touched (arch/um/kernel/trap.c: handle_page_fault); seen on 7.2")
+	}
+	return nil
 }
 
 // lacks lists the tools that this machine lacks for the disk. Our own mkfs does for gfs2.
