@@ -67,10 +67,11 @@ type Dinode struct {
 // DecodeDinode decodes the dinode block b read from addr and checks what every use relies on: the dinode knows its own
 // address, height, depth and size are possible, and a stuffed payload fits.
 func DecodeDinode(b []byte, addr uint64) (Dinode, error) {
-	di, err := decodeBlock[Dinode](b, addr, TypeDI)
-	if err != nil {
+	var di Dinode
+	if err := checkBlock(b, addr, TypeDI, DinodeSize); err != nil {
 		return di, err
 	}
+	(&fields{b: b}).dinode(&di)
 	bs := BlockSize(len(b))
 	switch {
 	case di.Num.Addr != addr:
@@ -98,7 +99,7 @@ func (di *Dinode) checkHashTable(bs BlockSize, addr uint64) error {
 }
 
 // Encode writes di at the start of b; what follows the dinode stays.
-func (di *Dinode) Encode(b []byte) { encode(b, di) }
+func (di *Dinode) Encode(b []byte) { (&fields{b: b, write: true}).dinode(di) }
 
 // Type is the file type bits of the mode.
 func (di *Dinode) Type() uint32 { return di.Mode & ModeType }

@@ -40,15 +40,19 @@ type Leaf struct {
 
 // DecodeLeaf decodes the leaf block b read from addr.
 func DecodeLeaf(b []byte, addr uint64) (Leaf, error) {
-	lf, err := decodeBlock[Leaf](b, addr, TypeLF)
-	if err == nil && lf.Depth > MaxHashDepth {
-		err = Corrupt(addr, "leaf of depth %d", lf.Depth)
+	var lf Leaf
+	if err := checkBlock(b, addr, TypeLF, LeafSize); err != nil {
+		return lf, err
 	}
-	return lf, err
+	(&fields{b: b}).leaf(&lf)
+	if lf.Depth > MaxHashDepth {
+		return lf, Corrupt(addr, "leaf of depth %d", lf.Depth)
+	}
+	return lf, nil
 }
 
 // Encode writes lf at the start of b.
-func (lf *Leaf) Encode(b []byte) { encode(b, lf) }
+func (lf *Leaf) Encode(b []byte) { (&fields{b: b, write: true}).leaf(lf) }
 
 // Dirents is the area of a dinode or of a leaf that records tile without a gap: the first starts at 0, the last ends at the
 // end of the area, and only the first may be empty.
@@ -183,7 +187,7 @@ func (a Dirents) Insert(d Dirent, name string, addr uint64) (bool, error) {
 		be.PutUint16(a[e.off+20:], uint16(e.used()))
 	}
 	d.RecLen, d.NameLen = uint16(room), uint16(len(name))
-	encode(a[off:], d)
+	(&fields{b: a[off:], write: true}).dirent(&d)
 	copy(a[off+DirentSize:off+room], name)
 	return true, nil
 }

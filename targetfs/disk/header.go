@@ -73,7 +73,10 @@ func NewHeader(t BlockType) MetaHeader {
 }
 
 // PutHeader writes the header of a block of type t at the start of b.
-func PutHeader(b []byte, t BlockType) { encode(b, NewHeader(t)) }
+func PutHeader(b []byte, t BlockType) {
+	h := NewHeader(t)
+	(&fields{b: b, write: true}).header(&h)
+}
 
 // TypeOf is the type that the block b claims; false when b has no metadata header.
 func TypeOf(b []byte) (BlockType, bool) {
@@ -92,6 +95,17 @@ func CheckType(b []byte, addr uint64, want BlockType) error {
 	}
 	if got != want {
 		return Corrupt(addr, "is a %v, want a %v", got, want)
+	}
+	return nil
+}
+
+// checkBlock is CheckType for a block that starts with a structure of size bytes.
+func checkBlock(b []byte, addr uint64, want BlockType, size int) error {
+	if err := CheckType(b, addr, want); err != nil {
+		return err
+	}
+	if len(b) < size {
+		return Corrupt(addr, "%d bytes are too few for a %v", len(b), want)
 	}
 	return nil
 }

@@ -106,10 +106,11 @@ func NewRgrp(ri Rindex, skip uint32) Rgrp {
 
 // DecodeRgrp decodes the resource group header block b. A checksum that is present must be right.
 func DecodeRgrp(b []byte, addr uint64) (Rgrp, error) {
-	rg, err := decodeBlock[Rgrp](b, addr, TypeRG)
-	if err != nil {
+	var rg Rgrp
+	if err := checkBlock(b, addr, TypeRG, RgrpSize); err != nil {
 		return rg, err
 	}
+	(&fields{b: b}).rgrp(&rg)
 	if rg.Crc != 0 {
 		if want := rgrpCrc(b); rg.Crc != want {
 			return rg, Corrupt(addr, "resource group checksum %08x, want %08x", rg.Crc, want)
@@ -120,7 +121,7 @@ func DecodeRgrp(b []byte, addr uint64) (Rgrp, error) {
 
 // Encode writes rg and its checksum at the start of b.
 func (rg *Rgrp) Encode(b []byte) {
-	encode(b, rg)
+	(&fields{b: b, write: true}).rgrp(rg)
 	rg.Crc = rgrpCrc(b)
 	be.PutUint32(b[rgCrcOffset:], rg.Crc)
 }
