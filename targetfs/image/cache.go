@@ -149,3 +149,29 @@ func (im *Image) writeInPlace(addrs []uint64) error {
 	}
 	return nil
 }
+
+// spares are buffers of dirty blocks that a later transaction has replaced, for the next one: every change copies a few blocks, and
+// allocating those is dearer than the copies. Only commit gives, when it is alone: no View runs, and what a transaction returns is
+// never a part of a block.
+type spares [][]byte
+
+// maxSpares bounds the memory that spares take.
+const maxSpares = 256
+
+// take is a buffer for a block. Its content is arbitrary.
+func (s *spares) take(bs disk.BlockSize) []byte {
+	last := len(*s) - 1
+	if last < 0 {
+		return make([]byte, bs)
+	}
+	b := (*s)[last]
+	*s = (*s)[:last]
+	return b
+}
+
+// give takes a buffer back; nil is none.
+func (s *spares) give(b []byte) {
+	if b != nil && len(*s) < maxSpares {
+		*s = append(*s, b)
+	}
+}

@@ -42,7 +42,8 @@ type Image struct {
 
 	mu        sync.RWMutex // held for reading by View, for writing by Update and Sync
 	cache     *cache
-	dirty     map[uint64]block    // committed, not yet on the device
+	dirty     map[uint64]block // committed, not yet on the device
+	spares    spares
 	held      map[uint64]struct{} // freed since the last flush: not to be allocated before the next one
 	groups    []*group            // by address
 	maxDirty  int                 // blocks that dirty may have before a flush; also the aim of a large transaction

@@ -61,12 +61,15 @@ func (tx *Tx) edit(addr uint64, t disk.BlockType) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tx.put(addr, append([]byte(nil), old...), false), nil
+	data := tx.im.spares.take(tx.im.bs)
+	copy(data, old)
+	return tx.put(addr, data, false), nil
 }
 
 // fresh is a new metadata block of type t, zero behind its header.
 func (tx *Tx) fresh(addr uint64, t disk.BlockType) []byte {
-	data := make([]byte, tx.im.bs)
+	data := tx.im.spares.take(tx.im.bs)
+	clear(data)
 	disk.PutHeader(data, t)
 	return tx.put(addr, data, false)
 }
@@ -95,11 +98,13 @@ func (tx *Tx) commit() error {
 	}
 	im := tx.im
 	for addr := range tx.freed {
+		im.spares.give(im.dirty[addr].data)
 		delete(im.dirty, addr)
 		im.cache.drop(addr)
 		im.held[addr] = struct{}{}
 	}
 	for addr, b := range tx.changed {
+		im.spares.give(im.dirty[addr].data)
 		im.dirty[addr] = b
 		im.cache.drop(addr)
 	}
