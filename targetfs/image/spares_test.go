@@ -30,7 +30,7 @@ func TestSparesDoNotShow(t *testing.T) {
 			values = append(values, value)
 			return err
 		})
-		_, err := ti.WriteAt(ino, []byte{1}, 1<<20) // behind a hole: pointers that are zero
+		_, err := ti.WriteAt(ino, []byte{1}, 1<<22) // behind a hole: an indirect block with pointers that are zero
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		if i%3 == 0 {
 			ti.unlink(ti.Root(), name)
