@@ -46,8 +46,8 @@ func NewPlan(sel Selection) (*Plan, error) {
 
 // labels are the groups that programs get from their steps; a test holds this list against what the families really have.
 var labels = []string{
-	"append", "collapse", "dio", "dir", "eof", "fault", "insert", "mmap", "mremap", "nowait", "prealloc", "private", "process", "punch", "rw",
-	"seek", "shared", "sync", "thread", "trunc", "vector", "zero",
+	"append", "collapse", "dio", "dir", "eof", "fault", "insert", "ioctl", "mmap", "mremap", "nowait", "prealloc", "private", "process", "punch", "rw",
+	"seek", "shared", "stall", "sync", "thread", "trunc", "vector", "zero",
 }
 
 // Groups lists all groups: quick and auto, the families, the labels.

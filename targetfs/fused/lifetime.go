@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/targetfs/connection"
+	"faultline/targetfs/control"
 )
 
 // serve answers requests until all mounts are gone. Those who wait for glocks when the connections have ended, aborted perhaps
@@ -78,6 +79,9 @@ func detach(dir string, abort bool) error {
 	}
 	out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput()
 	if fallback != nil {
+		if _, gone := control.Device(dir); errors.Is(gone, control.ErrNoServer) {
+			return nil // somebody else was first; to those who may not unmount the kernel says EPERM then, too
+		}
 		return fmt.Errorf("detach %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/targetfs/connection"
+	"faultline/targetfs/control"
 	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
 )
@@ -207,13 +207,7 @@ const maxReadAhead = 1024
 
 // readAhead raises the limit of readahead, which is 128 KiB. Only root may; without it reading is slower.
 func (n *node) readAhead() {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return
-	}
-	for _, line := range strings.Split(string(mounts), "\n") {
-		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == n.dir {
-			_ = os.WriteFile("/sys/class/bdi/"+fields[2]+"/read_ahead_kb", fmt.Append(nil, maxReadAhead), 0)
-		}
+	if dev, err := control.Device(n.dir); err == nil {
+		_ = os.WriteFile("/sys/class/bdi/"+dev+"/read_ahead_kb", fmt.Append(nil, maxReadAhead), 0)
 	}
 }
