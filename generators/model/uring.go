@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"slices"
 
 	"faultline/generators/prog"
 )
@@ -41,6 +42,9 @@ func (m *model) uringFixed(s *prog.Step) (prog.Expect, error) {
 	var refused prog.Expect
 	if sp.n > probed*m.page {
 		refused = fails("ENOMEM")
+	}
+	if slices.ContainsFunc(sp.places, func(p place) bool { return p.a.ino != nil && !p.a.shared }) {
+		m.prog.Need("uring-file-buffer")
 	}
 	if len(sp.shared().places) > 0 {
 		refused = append(refused, prog.Fails("EFAULT"), prog.Fails("EOPNOTSUPP"))

@@ -24,6 +24,7 @@ var Needs = []Need{
 	{"splice", "splice(2) from and to files works, and vmsplice(2)"},
 	{"aio", "io_setup(2) and io_submit(2) work"},
 	{"io-uring", "io_uring reads and writes files"},
+	{"uring-file-buffer", "io_uring registers private mappings of files as buffers; Linux 6.1 answers EOPNOTSUPP"},
 	{"sendfile", "sendfile(2) to a file works"},
 	{"fiemap", "ioctl(2) FS_IOC_FIEMAP works"},
 	{"getflags", "ioctl(2) FS_IOC_GETFLAGS works, and FS_IOC_SETFLAGS takes back what it returned"},

@@ -30,6 +30,7 @@ var entryProbes = []probeRow{
 	{"copy-range", (*prober).copyRange},
 	{"sendfile", (*prober).sendfile},
 	{"io-uring", (*prober).uring},
+	{"uring-file-buffer", (*prober).uringFileBuffer},
 	{"aio", (*prober).aio},
 	{"splice", (*prober).splice},
 	{"f2fs-ioctl", tries("f2fs_features")},
@@ -201,6 +202,26 @@ func (p *prober) uring() error {
 	whole.SetLen(len(p.mem))
 	if _, errno := r.DoFixed(uring.ReadFixed, p.fd(), &whole, 0); errno != 0 {
 		return fmt.Errorf("io_uring with a registered buffer of %d pages: %w", filePages, errno)
+	}
+	return nil
+}
+
+// uringFileBuffer registers a private mapping of the file. Up to some kernel after 6.1 only anonymous memory and shmem will do (io_uring/rsrc.c).
+func (p *prober) uringFileBuffer() error {
+	r, err := uring.New()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	m, err := unix.Mmap(p.fd(), 0, p.page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("mmap(MAP_PRIVATE): %w", err)
+	}
+	defer unix.Munmap(m)
+	buffer := unix.Iovec{Base: &m[0]}
+	buffer.SetLen(len(m))
+	if _, errno := r.DoFixed(uring.ReadFixed, p.fd(), &buffer, 0); errno != 0 {
+		return fmt.Errorf("io_uring with a private mapping of a file as registered buffer: %w", errno)
 	}
 	return nil
 }

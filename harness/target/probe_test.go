@@ -60,7 +60,7 @@ func TestEntryPointsAreThoseOfTheType(t *testing.T) {
 			if spec != "planted:none" {
 				has = append(has, "symlink", "xattr")
 			}
-			has = append(has, "copy-range", "sendfile", "io-uring", "aio", "splice")
+			has = append(has, "copy-range", "sendfile", "io-uring", "uring-file-buffer", "aio", "splice")
 			for _, p := range entryProbes {
 				gomega.NewWithT(t).Expect(tg.Lacks(p.need) == "").To(gomega.Equal(slices.Contains(has, p.need)), "%s: %q", p.need, tg.Lacks(p.need))
 			}
