@@ -57,6 +57,7 @@ func startServer(ctx context.Context, patience time.Duration, role string, args 
 		if ok {
 			return s, nil
 		}
+		waitFor(s.exited, grace) // until then its last words may be missing
 		err = errors.New(lastLine(s.said.String()))
 	case <-timer.C:
 		err = fmt.Errorf("it has not mounted for %v", patience)
