@@ -156,8 +156,10 @@ func TestEveryCheckerFindsDamage(t *testing.T) {
 	block := map[string]int64{ // 4 KiB each; where metadata is known to lie
 		"ext4": 3, "ext3": 3, "ext2": 3, // group descriptors and bitmaps
 		"xfs": 0, "btrfs": 16, // superblock
-		"f2fs": 512, // checkpoint
-		"gfs2": 17,  // resource group
+		"f2fs":  512, // checkpoint
+		"gfs2":  17,  // resource group
+		"exfat": 520, // a cluster of the root directory's
+		"ocfs2": 3,   // group descriptor
 	}
 	for _, row := range fsTypes {
 		t.Run(row.name, func(t *testing.T) {
@@ -176,6 +178,11 @@ func TestEveryCheckerFindsDamage(t *testing.T) {
 			g.Expect(errors.Join(err, f.Close())).To(gomega.Succeed())
 			err = row.check(t.Context(), "loop:x", image)
 			var damaged *CheckError
+			if row.name == "ocfs2" {
+				// fsck.ocfs2 -n 1.8.7 ends with 8 for damage and for troubles of its own alike: no damage is claimed, and no health either.
+				g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("it could not be checked: fsck.ocfs2")))
+				return
+			}
 			g.Expect(errors.As(err, &damaged)).To(gomega.BeTrue(), "%v", err)
 			t.Log(err)
 		})

@@ -44,6 +44,9 @@ func main([]string) int {
 	return 1
 }
 
+// lastWords is how long the host has to read why the guest cannot be used; then it ends the guest. Power off takes unread bytes along.
+const lastWords = 5 * time.Second
+
 func serve() error {
 	if err := prepare(); err != nil {
 		return err
@@ -63,8 +66,12 @@ func serve() error {
 	if err := order.carryOut(); err != nil {
 		ready.Error = err.Error()
 	}
-	if err := Send(channel, ready); err != nil || ready.Error != "" {
+	if err := Send(channel, ready); err != nil {
 		return err
+	}
+	if ready.Error != "" {
+		time.Sleep(lastWords)
+		return nil
 	}
 	agent, err := startAgent(order.Agent, channel)
 	if err != nil {
