@@ -37,7 +37,7 @@ var rules = []rule{
 	{"harness/guest/apt", nil},
 	{"harness/guest/elfpatch", nil},
 	{"harness/guest/kernels", []string{"harness/guest/unpack", "harness/guest/apt", "harness/guest/elfpatch"}},
-	{"harness/guest/initramfs", nil},
+	{"harness/guest/initramfs", []string{"harness/guest/unpack"}},
 	{"harness/guest/pid1", []string{"harness/guest/initramfs", "harness/machine/agent", "harness/self"}},
 	{"harness/guest", []string{"harness/guest/...", "harness/self"}},
 	{"harness/footprint/matrix", nil},

@@ -2,14 +2,11 @@ package initramfs
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"os"
-	"path"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"faultline/harness/guest/unpack"
 )
 
 // moduleLimit is more than any module needs, in bytes unpacked.
@@ -22,10 +19,11 @@ func readModule(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r, err := unpacker(path.Ext(file), f)
+	r, err := unpack.Reader(file, f)
 	if err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", file, err)
 	}
+	defer r.Close()
 	data, err := io.ReadAll(io.LimitReader(r, moduleLimit+1))
 	if err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", file, err)
@@ -34,20 +32,4 @@ func readModule(file string) ([]byte, error) {
 		return nil, fmt.Errorf("%s holds no kernel module", file)
 	}
 	return data, nil
-}
-
-func unpacker(ext string, r io.Reader) (io.Reader, error) {
-	switch ext {
-	case ".gz":
-		return gzip.NewReader(r)
-	case ".xz":
-		return xz.NewReader(r)
-	case ".zst":
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	}
-	return r, nil
 }
