@@ -63,17 +63,24 @@ func TestFuseCloseFindsDamage(t *testing.T) {
 	g := gomega.NewWithT(t)
 	temp := t.TempDir()
 	tg := openFuseUnclosed(t, temp)
-	f, err := os.OpenFile(filepath.Join(tg.temp.Path, "image"), os.O_RDWR, 0)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	// The bitmap of the journal's blocks, which the server has no reason to write.
-	const header, bitmap = 17 * 4096, 128
-	_, err = f.WriteAt([]byte{0xff}, header+bitmap+100)
-	g.Expect(errors.Join(err, f.Close())).To(gomega.Succeed())
-	err = tg.Close(context.Background())
+	spoilGFS2(t, filepath.Join(tg.temp.Path, "image"))
+	err := tg.Close(context.Background())
 	var damage *CheckError
 	g.Expect(errors.As(err, &damage)).To(gomega.BeTrue(), "%v", err)
 	g.Expect(damage.Output).To(gomega.ContainSubstring("block "))
 	expectNothingLeft(t, temp)
+}
+
+// spoilGFS2 changes the bitmap of the first resource group of an image of ours. All of its blocks are the journal's, so that whoever has it mounted
+// finds nothing to allocate there, and never writes it again.
+func spoilGFS2(t *testing.T, path string) {
+	t.Helper()
+	g := gomega.NewWithT(t)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	const header, bitmap = 17 * 4096, 128
+	_, err = f.WriteAt([]byte{0xff}, header+bitmap+100)
+	g.Expect(errors.Join(err, f.Close())).To(gomega.Succeed())
 }
 
 // A server that was killed leaves an image that the journal makes whole.

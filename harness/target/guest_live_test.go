@@ -1,16 +1,11 @@
 package target
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"os"
 	"testing"
 
 	"github.com/onsi/gomega"
-
-	"faultline/targetfs/disk"
 )
 
 // inGuest opens a target in a guest, or skips the test if the kernel or a tool is not here. The test closes it.
@@ -65,31 +60,9 @@ func TestDamageInAGuest(t *testing.T) {
 		t.Run(spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			b := inGuest(t, spec)
-			spoilLastGroup(t, b.guest.Disk(1))
+			spoilGFS2(t, b.guest.Disk(1))
 			_, is := errors.AsType[*CheckError](b.Close(context.Background()))
 			g.Expect(is).To(gomega.Equal(found))
 		})
 	}
-}
-
-// spoilLastGroup clears the header of a gfs2's last resource group, which a kernel that has written little leaves alone.
-func spoilLastGroup(t *testing.T, path string) {
-	t.Helper()
-	g := gomega.NewWithT(t)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	defer f.Close()
-	const block = 4096
-	magic := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, disk.Magic), uint32(disk.TypeRG))
-	head := make([]byte, len(magic))
-	for at := int64(defaultImageSize - block); at > 0; at -= block {
-		_, err := f.ReadAt(head, at)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		if bytes.Equal(head, magic) {
-			_, err := f.WriteAt(make([]byte, block), at)
-			g.Expect(err).NotTo(gomega.HaveOccurred())
-			return
-		}
-	}
-	t.Fatal("no resource group in", path)
 }
