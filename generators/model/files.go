@@ -265,6 +265,9 @@ func (m *model) lseekStep(s *prog.Step) (prog.Expect, error) {
 	i := m.view(fd.ino)
 	switch whence {
 	case "data", "hole":
+		if i.mapped {
+			m.prog.Need("dirty-seek")
+		}
 		return m.seekExtent(fd, i, off, whence == "data"), nil
 	case "cur":
 		if fd.lost {

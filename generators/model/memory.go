@@ -174,6 +174,7 @@ func (m *model) writeFile(i *inode, at int64, with content, perhaps bool) {
 // writeShared is a store to a page of the file. What is stored behind the end of the file stays in the page until it is dropped, at any time.
 func (m *model) writeShared(p place, with content, perhaps bool) {
 	i := p.a.ino
+	i.mapped = true
 	at := p.a.off + p.pg*m.page + p.off
 	inside := max(0, min(m.view(i).minSize()-at, p.n))
 	if inside > 0 {

@@ -57,6 +57,7 @@ var Needs = []Need{
 	{"unstable-buffer", "a direct read into memory that others write meanwhile is neither taken for corruption nor zeroed"},
 	{"exact-punch", "punching or zeroing part of a page changes nothing outside of the range, whatever else is done to the file"},
 	{"clean-short-write", "a buffered write that ends short in a bad buffer leaves nothing behind that direct reads stumble over"},
+	{"dirty-seek", "lseek(2) SEEK_DATA and SEEK_HOLE know of what was stored through a mapping and not yet written back"},
 	{"sub-block-efault", "a direct write of less than a block whose buffer cannot be read fails with EFAULT"},
 	{"whole-dio", "a direct read or write whose buffer goes bad fails as a whole with EFAULT"},
 }

@@ -112,6 +112,16 @@ var promises = []promise{
 		why:    "when the buffer of a direct write of less than a block faults, the call returns 0 and not EFAULT",
 		source: "fs/iomap/direct-io.c: iomap_dio_bio_iter zeroes around the block and loses the error; seen on 6.18"},
 
+	{need: "dirty-seek", types: []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "tmpfs", "f2fs", "gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, xfs, btrfs and tmpfs seen on 6.18; page_mkwrite of gfs2 and f2fs allocates"},
+	{need: "dirty-seek", types: []string{"fuse.gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "targetfs/fused makes the kernel write its dirty pages before it answers"},
+	{need: "dirty-seek", types: []string{"fuse"},
+		why:    "the server is asked before it has been sent what was stored through a mapping: it takes data for a hole",
+		source: "fs/fuse/file.c: fuse_lseek writes nothing back; seen on 6.18: suites/regress/testdata/seek-over-dirty-mapping.prog"},
+
 	{need: "clean-tail", types: []string{"xfs", "btrfs", "ext4"}, from: version{6, 14},
 		why:    "before 6.14 the tail of the last page was not always zeroed when the file grew",
 		source: "xfstests generic/363; seen on 6.18; btrfs da2dccd7451d"},
@@ -141,7 +151,7 @@ func guarantees() []string {
 func unpromised(m mountinfo, kernel version, need string) string {
 	name, _, _ := strings.Cut(m.Type, ".") // "fuse.sshfs" is fuse
 	for _, p := range promises {
-		if p.need != need || !slices.Contains(p.types, name) {
+		if p.need != need || !slices.Contains(p.types, name) && !slices.Contains(p.types, m.Type) {
 			continue
 		}
 		if p.from == (version{}) || kernel.less(p.from) || p.without != "" && m.has(p.without) {

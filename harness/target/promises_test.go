@@ -69,6 +69,7 @@ func TestPromisesAreKeptHere(t *testing.T) {
 		"whole-dio":         tryWholeDIO,
 		"clean-efault":      tryCleanEFAULT,
 		"sub-block-efault":  trySubBlockEFAULT,
+		"dirty-seek":        tryDirtySeek,
 		"clean-tail":        tryCleanTail,
 		"clean-tail-direct": tryCleanTailDirect,
 	}
@@ -196,4 +197,18 @@ func tryCleanTailDirect(t *testing.T, dir string) {
 	defer unix.Munmap(buf)
 	g.Expect(unix.Pwrite(direct, buf, int64(2*page))).To(gomega.Equal(page))
 	expectZeros(t, fd)
+}
+
+func tryDirtySeek(t *testing.T, dir string) {
+	g := gomega.NewWithT(t)
+	page := os.Getpagesize()
+	fd := create(t, dir, 0)
+	g.Expect(unix.Ftruncate(fd, int64(5*page))).To(gomega.Succeed())
+	m, err := unix.Mmap(fd, 0, 5*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer unix.Munmap(m)
+	for k := 4; k >= 0; k-- { // so that one page of data is behind each hole
+		m[k*page+1] = 'x'
+		g.Expect(unix.Seek(fd, 0, unix.SEEK_DATA)).To(gomega.BeNumerically("<=", k*page+1))
+	}
 }

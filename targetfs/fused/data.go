@@ -220,7 +220,8 @@ func (s *Server) fallocate(di *disk.Dinode, off, n int64, mode uint32) error {
 	return s.image.Allocate(ino, off, n, mode&unix.FALLOC_FL_KEEP_SIZE != 0)
 }
 
-// Lseek finds data and holes.
+// Lseek finds data and holes. The kernel asks without having sent what was stored through a mapping (fs/fuse/file.c, fuse_lseek), which may lie
+// where the image has a hole. So it is made to write and drop its pages first, with no lock held that their WRITEs may want.
 func (n *node) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
 	want := image.Data
 	switch in.Whence {
@@ -230,6 +231,7 @@ func (n *node) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fu
 	default:
 		return fuse.EINVAL
 	}
+	n.fuse.InodeNotify(in.NodeId, int64(in.Offset), 0)
 	ino := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "seek data", ino)
 	defer l.end()
