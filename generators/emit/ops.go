@@ -56,8 +56,8 @@ func init() {
 	performers = map[string]func(*writer, *text, *prog.Step){
 		"open": (*writer).open, "mmap": (*writer).mmap, "mremap": (*writer).mremap, "anon": (*writer).anon,
 		"store": (*writer).store, "check": (*writer).check, "stat": (*writer).stat, "mkdir": (*writer).mkdir,
-		"stall": (*writer).stall, "guard": (*writer).guard, "stalled": (*writer).stalled, "proceeds": (*writer).proceeds,
-		"serve": (*writer).letGo, "poison": (*writer).letGo, "unregister": (*writer).letGo, "munmap": (*writer).munmap,
+		"stall": (*writer).stall, "guard": (*writer).guard, "guard_struct": (*writer).guardStruct, "stalled": (*writer).stalled, "proceeds": (*writer).proceeds,
+		"serve": (*writer).letGo, "serve_struct": (*writer).serveStruct, "poison": (*writer).letGo, "unregister": (*writer).letGo, "munmap": (*writer).munmap,
 		"fadvise": (*writer).fadvise, "sync_file_range": (*writer).syncFileRange,
 		"put": (*writer).put, "look": (*writer).look, "extents": (*writer).extents, "entries": (*writer).entries,
 		"ioctl": (*writer).ioctl, "statx": (*writer).statx,

@@ -3,6 +3,7 @@ package emit
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"faultline/generators/prog"
 )
@@ -78,6 +79,34 @@ func (g *writer) letGo(t *text, s *prog.Step) {
 	if len(s.Args) > 1 {
 		t.block()
 	}
+}
+
+// serveStruct lays the struct out in memory as long as the stall.
+func (g *writer) serveStruct(t *text, s *prog.Step) {
+	end := s.Args[0].(prog.Buf).Ranges[0].To
+	stall := g.stallOf(s)
+	for _, o := range g.order {
+		if o.stall == stall {
+			end = o.length
+		}
+	}
+	v := s.Args[2].(prog.Value)
+	from, _, _ := strings.Cut(g.within(s), ", ")
+	t.line("char *bytes = calloc(1, %s);", size(end))
+	t.line("memcpy(%s, &%s, %d);", at("bytes", s.Args[1].(prog.Size)), g.literal(s, v), prog.Structs[v.Struct].Size)
+	t.step(fmt.Sprintf("let_go(%s, %s, UFFDIO_COPY, bytes + %s)", stall, g.within(s), from), wanted(s.Want, "ret", "ret == 0"))
+	t.block()
+}
+
+// guardStruct writes zeros and the struct before the memory is guarded.
+func (g *writer) guardStruct(t *text, s *prog.Step) {
+	name, v := g.ident(s, s.Makes), s.Args[2].(prog.Value)
+	n := size(g.objects[name].length)
+	addr, fixed := g.place(n)
+	t.made(name, fmt.Sprintf("mmap(%s, %s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS%s, -1, 0)", addr, n, fixed), s)
+	t.line("memset(%s, 0, %s);", name, n)
+	t.line("memcpy(%s, &%s, %d);", at(name, s.Args[1].(prog.Size)), g.literal(s, v), prog.Structs[v.Struct].Size)
+	t.step(fmt.Sprintf("stall(%s, %s, %s, UFFDIO_REGISTER_MODE_WP)", g.objects[name].stall, name, n), "ret != -1")
 }
 
 // munmap wakes those who were stopped in what is gone.

@@ -133,13 +133,13 @@ func (g *writer) define(s *prog.Step, i int, guarded bool) {
 		o.length = s.Args[4].(prog.Size)
 	case "mremap":
 		o.length = s.Args[1].(prog.Size)
-	case "stall":
+	case "stall", "guard_struct":
 		o.length = s.Args[0].(prog.Size)
 	case "anon", "guard":
 		o.length = s.Args[0].(prog.Data).Len()
 	}
 	if prog.Ops[s.Op].Makes == prog.KindStall {
-		o.stall, o.called, o.guard = "stall_of_"+o.name, s.Makes, s.Op == "guard"
+		o.stall, o.called, o.guard = "stall_of_"+o.name, s.Makes, prog.IsGuard(s.Op)
 	}
 	g.objects[o.name] = o
 	g.order = append(g.order, o)

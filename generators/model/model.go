@@ -96,8 +96,8 @@ func init() {
 		"lseek": (*model).lseekStep, "truncate": (*model).truncateStep, "ftruncate": (*model).ftruncateStep, "fallocate": (*model).fallocateStep,
 		"stat": (*model).statStep, "rename": (*model).renameStep, "link": (*model).linkStep, "unlink": (*model).unlinkStep, "mkdir": (*model).mkdirStep,
 		"fsync": (*model).syncStep, "fdatasync": (*model).syncStep, "sync_file_range": (*model).syncStep,
-		"stall": (*model).stallStep, "guard": (*model).stallStep, "stalled": (*model).stalledStep,
-		"serve": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
+		"stall": (*model).stallStep, "guard": (*model).stallStep, "guard_struct": (*model).stallStep, "stalled": (*model).stalledStep,
+		"serve": (*model).endStep, "serve_struct": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
 		// What these do has no effect on bytes or sizes.
 		"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
 		"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,

@@ -46,7 +46,7 @@ func (m *model) findStalls() error {
 	m.stalls = map[string]*stall{}
 	for k := range m.prog.Steps {
 		switch s := &m.prog.Steps[k]; {
-		case s.Op == "stall" || s.Op == "guard":
+		case prog.Ops[s.Op].Makes == prog.KindStall:
 			m.stalls[process(s)+"/"+s.Makes] = m.newStall(k)
 		case prog.EndsStall(s.Op):
 			if err := m.end(k); err != nil {
@@ -70,12 +70,16 @@ func (m *model) findStalls() error {
 
 func (m *model) newStall(k int) *stall {
 	s := &m.prog.Steps[k]
-	st := &stall{made: k, guard: s.Op == "guard"}
+	st := &stall{made: k, guard: prog.IsGuard(s.Op)}
 	var length prog.Size
 	var bytes content
-	if st.guard {
+	switch s.Op {
+	case "guard":
 		length, bytes = s.Args[0].(prog.Data).Len(), fromData(s.Args[0].(prog.Data), m.page)
-	} else {
+	case "guard_struct":
+		length = s.Args[0].(prog.Size)
+		bytes = m.withStruct(k, length.In(m.page))
+	default:
 		length = s.Args[0].(prog.Size)
 		bytes = zeros(length.In(m.page))
 	}
@@ -83,6 +87,15 @@ func (m *model) newStall(k int) *stall {
 		st.pages = append(st.pages, ending{step: -1, with: bytes.slice(i*m.page, (i+1)*m.page)})
 	}
 	return st
+}
+
+// withStruct are n zeros with the struct that step k puts at its second argument. The step leaves nothing else, so the value is its first.
+func (m *model) withStruct(k int, n int64) content {
+	s := &m.prog.Steps[k]
+	at, arg := s.Args[1].(prog.Size).In(m.page), s.Args[2].(prog.Value)
+	id := k * maxLeft
+	m.values[id] = valueOf(s, arg)
+	return zeros(n).overlay(at, uniform(prog.Structs[arg.Struct].Size, []source{{kind: valued, id: id}}))
 }
 
 // pagesOfRange are the pages of a step's range, of n.
@@ -104,6 +117,8 @@ func (m *model) end(k int) error {
 	var data content
 	if s.Op == "serve" && len(s.Args) > 1 {
 		data = fromData(s.Args[1].(prog.Data), m.page)
+	} else if s.Op == "serve_struct" {
+		data = m.withStruct(k, int64(len(st.pages))*m.page).slice(from*m.page, to*m.page)
 	}
 	for i := from; i < to; i++ {
 		e := &st.pages[i]
@@ -187,7 +202,7 @@ func (m *model) stalledStep(s *prog.Step) (prog.Expect, error) {
 	return m.counts(from*m.page, (to-1)*m.page, prog.Fails("ESRCH")), nil
 }
 
-// endStep is serve, poison and unregister.
+// endStep is serve, serve_struct, poison and unregister.
 func (m *model) endStep(s *prog.Step) (prog.Expect, error) {
 	st := m.stallOf(s)
 	from, to := pagesOfRange(s.Args[0].(prog.Buf).Ranges[0], int64(len(st.pages)), m.page)

@@ -214,6 +214,16 @@ func (m *model) putStep(s *prog.Step) (prog.Expect, error) {
 	if sp.can == sp.n {
 		want[0] = prog.Exactly(prog.Bytes(sp.n)) // the same with any page size
 	}
+	if sp.sure < sp.n {
+		m.write(sp.places, unknown(sp.can), sp.sure)
+		return want, nil
+	}
+	m.leave(sp.places, sp.n, valueOf(s, arg))
+	return want, nil
+}
+
+// valueOf is the struct that a step writes.
+func valueOf(s *prog.Step, arg prog.Value) *value {
 	v := &value{record: prog.Structs[arg.Struct], fields: map[string]bounds{}, rest: true, refs: map[string]prog.Arg{}, process: process(s)}
 	for _, f := range arg.Fields {
 		if f.Of != nil {
@@ -222,12 +232,7 @@ func (m *model) putStep(s *prog.Step) (prog.Expect, error) {
 			v.fields[f.Name] = bounds{f.Lo, f.Hi}
 		}
 	}
-	if sp.sure < sp.n {
-		m.write(sp.places, unknown(sp.can), sp.sure)
-		return want, nil
-	}
-	m.leave(sp.places, sp.n, v)
-	return want, nil
+	return v
 }
 
 func (m *model) lookStep(s *prog.Step) (prog.Expect, error) {

@@ -111,7 +111,7 @@ var wordNeeds = map[string]map[string]string{
 var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
 	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
-	"stall": "userfaultfd", "guard": "uffd-wp", "poison": "uffd-poison"}
+	"stall": "userfaultfd", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "uffd-poison"}
 
 func requires(s *Step, want map[string]bool) {
 	if need := opNeeds[s.Op]; need != "" {

@@ -36,7 +36,7 @@ const (
 	KindMapping
 	// KindAnon is made by anon.
 	KindAnon
-	// KindStall is made by stall and guard.
+	// KindStall is made by stall, guard and guard_struct.
 	KindStall
 )
 
@@ -132,6 +132,8 @@ var Ops = func() map[string]*Op {
 		{Name: "guard", Makes: KindStall, Params: []Param{datum()}, Doc: "anonymous memory with the given bytes, whole pages; whoever writes to a page first is stopped there (UFFDIO_WRITEPROTECT), readers are not"},
 		{Name: "stalled", Counts: true, Params: []Param{buf(), optional(actor())}, Doc: "wait until somebody, or that actor, is stopped in a range of a stall; returns the offset of the page in the stall, or ESRCH when nobody is left who could come"},
 		{Name: "serve", Params: []Param{buf(), optional(datum())}, Doc: "give the pages of a stall their bytes (zeros without data) and let go on whoever is stopped there; pages of a guard keep theirs"},
+		{Name: "serve_struct", Params: []Param{buf(), size("at"), record()}, Doc: "serve the pages of a stall with zeros and a struct at a byte of the whole stall, as far as it lies in these pages"},
+		{Name: "guard_struct", Makes: KindStall, Params: []Param{size("length"), size("at"), record()}, Doc: "a guard of whole pages of zeros with a struct at a byte"},
 		{Name: "poison", Params: []Param{buf()}, Doc: "make pages of a stall bad for ever (UFFDIO_POISON): whoever is or will be stopped there gets SIGBUS or EFAULT"},
 		{Name: "unregister", Params: []Param{buf()}, Doc: "make pages of a stall or guard ordinary memory (UFFDIO_UNREGISTER), zeros where nothing was served, and let go on whoever is stopped there"},
 		{Name: "proceeds", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far; EAGAIN as soon as it is seen asleep in one without moving"},

@@ -33,7 +33,7 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"uring_read_fixed": notBefore, "uring_write_fixed": notBefore,
 	"setxattr": func(_ *validator, s *Step) error { return single(s.words(3)) },
 
-	"stall": stallRule, "guard": guardRule, "stalled": rangeOfStall, "serve": serveRule, "poison": poisonRule, "unregister": rangeOfStall,
+	"stall": stallRule, "guard": guardRule, "stalled": rangeOfStall, "serve": serveRule, "serve_struct": serveStructRule, "guard_struct": guardStructRule, "poison": poisonRule, "unregister": rangeOfStall,
 }
 
 func oneOf(have Words, choices ...string) error {

@@ -266,7 +266,7 @@ func (p *Prog) clip(maker int) {
 		length = made.Args[4].(Size)
 	case made.Op == "mremap":
 		length = made.Args[1].(Size)
-	case made.Op == "stall":
+	case made.Op == "stall", made.Op == "guard_struct":
 		length = made.Args[0].(Size)
 	case made.Op == "anon", made.Op == "guard":
 		length = made.Args[0].(Data).Len()

@@ -15,7 +15,7 @@ var errNotStall = errors.New("this would take pages of a stall away or give them
 // OnStall reports whether the operation works on a stall from outside, without touching it. Such a step may name a stall of another process.
 func OnStall(op string) bool {
 	switch op {
-	case "stalled", "serve", "poison", "unregister":
+	case "stalled", "serve", "serve_struct", "poison", "unregister":
 		return true
 	}
 	return false
@@ -23,6 +23,9 @@ func OnStall(op string) bool {
 
 // EndsStall reports whether the operation lets go on who is stopped in its range.
 func EndsStall(op string) bool { return OnStall(op) && op != "stalled" || op == "munmap" }
+
+// IsGuard reports whether the operation makes a guard: memory that stops who writes to it.
+func IsGuard(op string) bool { return op == "guard" || op == "guard_struct" }
 
 // named is what a name of memory stands for in the step's address space. Operations on stalls also find the only stall of that name in another one.
 func (v *validator) named(s *Step, name string) *object {
@@ -88,6 +91,30 @@ func poisonRule(v *validator, s *Step) error {
 	}
 	if o, _, _ := v.oneRange(s); o.guard {
 		return fmt.Errorf("found a guard, whose pages are there; wanted a stall")
+	}
+	return nil
+}
+
+// serveStructRule demands a struct that lies in the stall.
+func serveStructRule(v *validator, s *Step) error {
+	if err := poisonRule(v, s); err != nil {
+		return err
+	}
+	o, _, _ := v.oneRange(s)
+	return structWithin(o.length, s.Args[1].(Size), s.Args[2].(Value))
+}
+
+func guardStructRule(_ *validator, s *Step) error {
+	if err := wholePages(s.Args[0].(Size)); err != nil {
+		return err
+	}
+	return structWithin(s.Args[0].(Size), s.Args[1].(Size), s.Args[2].(Value))
+}
+
+// structWithin demands that a struct at a byte of memory lies in it.
+func structWithin(length, at Size, v Value) error {
+	if end := at.Plus(Bytes(Structs[v.Struct].Size)); !Bytes(0).AtMost(at) || !end.AtMost(length) {
+		return fmt.Errorf("found %s from %v to %v, wanted it within %v", v.Struct, at, end, length)
 	}
 	return nil
 }

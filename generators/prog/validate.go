@@ -315,13 +315,13 @@ func (v *validator) define(s *Step, op *Op) error {
 	if names[s.Makes] != nil || reserved[s.Makes] || actorName(s.Makes) {
 		return fmt.Errorf("the name %s is taken", s.Makes)
 	}
-	o := &object{kind: op.Makes, guard: s.Op == "guard"}
+	o := &object{kind: op.Makes, guard: IsGuard(s.Op)}
 	switch s.Op {
 	case "mmap":
 		o.length = s.Args[4].(Size)
 	case "mremap":
 		o.length = s.Args[1].(Size)
-	case "stall":
+	case "stall", "guard_struct":
 		o.length = s.Args[0].(Size)
 	case "anon", "guard":
 		o.length = s.Args[0].(Data).Len()

@@ -135,7 +135,7 @@ func (v *validator) value(s *Step, a Value) error {
 			return fmt.Errorf("%s has no field %s", a.Struct, fv.Name)
 		case slices.ContainsFunc(a.Fields[:i], func(o FieldValue) bool { return o.Name == fv.Name }):
 			return fmt.Errorf("%s is given twice", fv.Name)
-		case s.Op == "put" && fv.Lo != fv.Hi, !fv.Lo.AtMost(fv.Hi):
+		case s.Op != "look" && fv.Lo != fv.Hi, !fv.Lo.AtMost(fv.Hi):
 			return fmt.Errorf("%s: found %v, wanted one number", fv.Name, Between(fv.Lo, fv.Hi))
 		}
 		if err := v.reference(s, f, fv.Of); err != nil {

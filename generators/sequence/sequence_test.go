@@ -25,7 +25,7 @@ var elsewhere = map[string]string{
 }
 
 func init() {
-	for _, op := range strings.Fields(`stall guard stalled serve poison unregister proceeds syncfs`) {
+	for _, op := range strings.Fields(`stall guard guard_struct stalled serve serve_struct poison unregister proceeds syncfs`) {
 		elsewhere[op] = "the family stall has it: a stall needs a second actor"
 	}
 	for _, op := range strings.Fields(`put look ioctl extents ficlone getdents entries statx symlink readlink getxattr setxattr listxattr removexattr

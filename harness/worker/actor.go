@@ -161,10 +161,8 @@ func (o *object) await() uint32 {
 // prepare gets the memory of our own ready that a step needs, so that the step itself touches the program's memory only.
 func (a *actor) prepare(c *call) {
 	if c.stores {
-		if c.step.Op == "put" {
-			n := int(c.length())
-			a.reserve(n)
-			encode(a.scratch[:n], c.fields)
+		if c.record != nil {
+			a.encodeAt(c)
 			return
 		}
 		n := c.data.Len().In(pageSize)

@@ -51,7 +51,8 @@ type call struct {
 	paths [2][]byte
 	data  prog.Data
 	alts  prog.Alts
-	// fields are those of a struct argument, names the last parts of the files' names of a list.
+	// record and fields are those of a struct argument, names the last parts of the files' names of a list.
+	record *prog.Struct
 	fields []field
 	names  []string
 }
@@ -262,7 +263,7 @@ func (p *program) define(c *call, op *prog.Op) (err error) {
 		length = c.sizes[1]
 	case "mremap":
 		length = c.sizes[0]
-	case "stall":
+	case "stall", "guard_struct":
 		length = c.sizes[0]
 	case "anon", "guard":
 		length, align = c.data.Len().In(pageSize), c.sizes[0]

@@ -15,7 +15,7 @@ func mmapOp(_ *actor, c *call) result {
 }
 
 // anonOp maps memory and writes its bytes, page by page as the data says. Huge pages would touch the neighbours of what is written.
-func anonOp(_ *actor, c *call) result {
+func anonOp(a *actor, c *call) result {
 	o := c.makes
 	align := o.addr % slotUnit
 	start, length := o.addr-align, uintptr(o.length)+align
@@ -25,6 +25,9 @@ func anonOp(_ *actor, c *call) result {
 	}
 	sys(unix.SYS_MADVISE, start, length, unix.MADV_NOHUGEPAGE) // EINVAL where the kernel has none
 	at := o.addr
+	if c.record != nil { // all pages are written: what was never touched cannot be guarded
+		copy(memory(at, int(o.length)), a.scratch)
+	}
 	for i := range c.data {
 		n := c.data[i].Len.In(pageSize)
 		if c.data[i].May[0].Kind != prog.Hole {

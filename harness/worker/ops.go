@@ -29,7 +29,7 @@ func init() {
 		"uring_read": uringOp(uring.Read), "uring_write": uringOp(uring.Write), "uring_readv": uringVectorOp(uring.Readv), "uring_writev": uringVectorOp(uring.Writev),
 		"uring_read_fixed": uringFixedOp(uring.ReadFixed), "uring_write_fixed": uringFixedOp(uring.WriteFixed),
 
-		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "poison": poisonOp, "unregister": unregisterOp,
+		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "serve_struct": serveStructOp, "guard_struct": guardOp, "poison": poisonOp, "unregister": unregisterOp,
 		"wait": waitOp, "proceeds": proceedsOp,
 	}
 }

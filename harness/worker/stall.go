@@ -33,8 +33,8 @@ func (p *program) number() error {
 		if n == maxStalls {
 			return fmt.Errorf("the program has more than %d stalls", maxStalls)
 		}
-		info := stallInfo{rec: &p.table.stalls[n], name: s.Makes, guard: s.Op == "guard"}
-		if info.guard {
+		info := stallInfo{rec: &p.table.stalls[n], name: s.Makes, guard: prog.IsGuard(s.Op)}
+		if s.Op == "guard" {
 			info.pages = int(s.Args[0].(prog.Data).Len().Pages)
 		} else {
 			info.pages = int(s.Args[0].(prog.Size).Pages)

@@ -30,6 +30,7 @@ func (p *program) value(c *call, a prog.Value) error {
 	if s == nil {
 		return fmt.Errorf("found struct %q, which is not known", a.Struct)
 	}
+	c.record = s
 	for _, fv := range a.Fields {
 		row := s.Field(fv.Name)
 		if row == nil {
@@ -41,7 +42,7 @@ func (p *program) value(c *call, a prog.Value) error {
 		}
 		c.fields = append(c.fields, f)
 	}
-	c.stores = c.step.Op == "put"
+	c.stores = c.step.Op != "look"
 	return nil
 }
 
@@ -88,6 +89,30 @@ func encode(to []byte, fields []field) {
 		}
 		copy(to[f.at:], part)
 	}
+}
+
+// encodeAt gets the struct of a call ready in the scratch: where it goes in the memory, as far as the call needs that from its beginning.
+func (a *actor) encodeAt(c *call) {
+	at, n := int64(0), int64(c.toPage)*pageSize
+	switch c.step.Op {
+	case "serve_struct":
+		at = c.sizes[0]
+	case "guard_struct":
+		at, n = c.sizes[1], c.sizes[0]
+	}
+	end := at + c.record.Size
+	n = max(n, end)
+	a.reserve(int(n))
+	clear(a.scratch[:n])
+	encode(a.scratch[at:end], c.fields)
+}
+
+// serveStructOp gives the pages of a stall what encodeAt has got ready for them.
+func serveStructOp(a *actor, c *call) result {
+	return a.withUffd(c, func(fd int, addr, length uintptr) result {
+		from := c.fromPage * int(pageSize)
+		return copyPages(fd, addr, a.scratch[from:from+int(length)])
+	})
 }
 
 // read is the field's number. It is signed: an error of the kernel in a result is negative, and so is the largest offset of all.

@@ -26,6 +26,8 @@ func TestWrongStructs(t *testing.T) {
 		{"long entry", "file A = empty\nb = anon(zero*16 + '\\xff' + zero*80)\nentries(b, A)", "an entry of 255 bytes"},
 		{"ioctl", "file A = empty\nd = open(A, rdonly)\nioctl(d, getflags, bad[0:4]!) -> 0", "wanted 0, got E"},
 		{"statx", "file A = 'a'*5\nb = anon(hole*1p)\nstatx(A, b)\nlook(b[0:256], statx{stx_size=4})", "stx_size is 5, wanted 4"},
+		{"serve_struct", "u = stall(2p)\nserve_struct(u, 1p-4, loff{offset=7})\nlook(u[1p-4:1p+4], loff{offset=8})", "offset is 7, wanted 8"},
+		{"guard_struct", "u = guard_struct(2p, 1p-4, loff{offset=7})\nlook(u[1p-4:1p+4], loff{offset=8})", "offset is 7, wanted 8"},
 		{"readlink", "file A = empty\nsymlink(A, B)\nb = anon(hole*1p)\nreadlink(B, b) -> 2", "wanted 2, got 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
