@@ -4,17 +4,19 @@
 //	before, err := connection.Devices()
 //	server, err := fuse.NewServer(...)
 //	fd, err := connection.New(before)
-//	<-connection.Ended(fd) // unmounted, or aborted
+//	connection.Wait(ctx, fd) // unmounted, or aborted
 //
 // go-fuse's own Wait is no substitute: it waits for requests that are stuck as well, that is for ever.
 package connection
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,19 +55,26 @@ func New(before []int) (int, error) {
 	return 0, fmt.Errorf("look for /dev/fuse in %s: not there", descriptors)
 }
 
-// Ended is closed when the kernel has ended the connection, by umount or abort.
-func Ended(fd int) <-chan struct{} {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		// No event is asked for; what comes is POLLERR, when the connection is gone (fuse_dev_poll in fs/fuse/dev.c), or
-		// POLLNVAL, when go-fuse has noticed that and closed it.
-		for {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, -1)
-			if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-				return
-			}
+// interval is how often Wait looks.
+const interval = 50 * time.Millisecond
+
+// Wait returns when the kernel has ended the connection, by umount or abort, or when ctx ends. It looks at intervals: who waits in
+// poll(2) is woken by every request (fs/fuse/dev.c, fuse_dev_wake_and_unlock), which would double the switches between threads.
+func Wait(ctx context.Context, fd int) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for !ended(fd) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
 		}
-	}()
-	return ended
+	}
+}
+
+// ended tells whether the connection is gone. No event is asked for; what comes is POLLERR (fuse_dev_poll in fs/fuse/dev.c), or
+// POLLNVAL, when go-fuse has noticed the end and closed the descriptor.
+func ended(fd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, 0)
+	return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 }

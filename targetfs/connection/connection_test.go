@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -27,13 +28,36 @@ func TestNewDevicesAreFound(t *testing.T) {
 }
 
 // A pipe without a reader ends as a connection does: with POLLERR. What ends with a mount is planted's and fused's to test.
-func TestEndedNoticesTheEnd(t *testing.T) {
+func TestWaitNoticesTheEnd(t *testing.T) {
 	g := gomega.NewWithT(t)
 	read, write, err := os.Pipe()
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer write.Close()
-	ended := connection.Ended(int(write.Fd()))
-	g.Consistently(ended, 50*time.Millisecond).ShouldNot(gomega.BeClosed())
+	ended := waiting(t.Context(), write)
+	g.Consistently(ended, 120*time.Millisecond).ShouldNot(gomega.BeClosed())
 	g.Expect(read.Close()).To(gomega.Succeed())
 	g.Eventually(ended, time.Minute).Should(gomega.BeClosed())
+}
+
+func TestWaitIsCancelled(t *testing.T) {
+	g := gomega.NewWithT(t)
+	read, write, err := os.Pipe()
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer read.Close()
+	defer write.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := waiting(ctx, write)
+	g.Consistently(ended, 120*time.Millisecond).ShouldNot(gomega.BeClosed())
+	cancel()
+	g.Eventually(ended, time.Minute).Should(gomega.BeClosed())
+}
+
+// waiting is closed when Wait is back.
+func waiting(ctx context.Context, f *os.File) <-chan struct{} {
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		connection.Wait(ctx, int(f.Fd()))
+	}()
+	return back
 }

@@ -19,8 +19,12 @@ import (
 func (s *Server) serve() {
 	var ends, all sync.WaitGroup
 	for _, n := range s.nodes {
-		ends.Go(func() { <-connection.Ended(n.device) })
-		all.Go(n.fuse.Serve)
+		serving, served := context.WithCancel(context.Background())
+		ends.Go(func() { connection.Wait(serving, n.device) })
+		all.Go(func() {
+			defer served()
+			n.fuse.Serve()
+		})
 	}
 	ends.Wait()
 	s.cancel()

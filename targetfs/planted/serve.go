@@ -1,6 +1,7 @@
 package planted
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,9 +25,8 @@ import (
 // Serve is the whole work of a process: the process must exit when it returns, which ends the requests that are still stuck,
 // and must never touch dir itself.
 func Serve(dir string, f Fault, ready io.Writer) error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
-	defer signal.Stop(signals)
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer cancel()
 
 	before, err := connection.Devices()
 	if err == nil {
@@ -42,12 +42,11 @@ func Serve(dir string, f Fault, ready io.Writer) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("serve planted file system (%v) on %s: %w", f, dir, err), unmount(dir))
 	}
-	select {
-	case <-connection.Ended(device):
-		return nil
-	case <-signals:
+	connection.Wait(ctx, device)
+	if ctx.Err() != nil {
 		return unmount(dir)
 	}
+	return nil
 }
 
 func mount(dir string, f Fault) error {
