@@ -84,9 +84,16 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	plan, err := campaign.NewPlan(campaign.Selection{Groups: f.groups, Exclude: f.exclude, Filter: f.filter, Seed: f.seed, Regressions: regress.Programs()})
+	selection := campaign.Selection{Groups: f.groups, Exclude: f.exclude, Filter: f.filter, Seed: f.seed, Regressions: regress.Programs()}
+	plan, err := campaign.NewPlan(selection)
 	if err != nil {
 		return usage("%v", err)
+	}
+	planned := 0
+	if f.suite == "" {
+		if planned = plan.Count() * len(f.targets); planned == 0 {
+			return exit{results.ExitNothing, "nothing to run: " + selection.WhyNothing()}
+		}
 	}
 	soft, hard, signalled := interrupts(cmd.Context())
 	targets, err := f.open(hard)
@@ -96,12 +103,6 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	screen := campaign.NewScreen(os.Stdout, f.colour)
 	screen.Verbose = f.verbose
-	planned := 0
-	if f.suite == "" {
-		if planned = plan.Count() * len(targets); planned == 0 {
-			return exit{results.ExitNothing, "nothing to run: no program has the groups " + strings.Join(f.groups, ",") + " and matches the filter " + fmt.Sprintf("%q", f.filter)}
-		}
-	}
 	rec, err := campaign.NewRecorder(campaign.Record{Dir: f.results, JUnit: f.junit, Resume: f.resume, Screen: screen}, f.header(planned, targets))
 	if err != nil {
 		return usage("%v", err)
