@@ -16,8 +16,8 @@ type section struct {
 	from, end int
 	// writers are the actors that write each file and each area.
 	writers map[object]map[string]bool
-	// read is what calls have read as their arguments in the first walk, by step.
-	read map[int]content
+	// read is what calls have read as their arguments in the first walk, by step and by how many the step had read before.
+	read map[[2]int]content
 	// during is what can be seen at any moment; nil in the first walk.
 	during *state
 }
@@ -100,7 +100,7 @@ func (m *model) section(from, end int) error {
 		return err
 	}
 	before := m.state.clone()
-	m.sec = &section{from: from, end: end, writers: map[object]map[string]bool{}, read: map[int]content{}}
+	m.sec = &section{from: from, end: end, writers: map[object]map[string]bool{}, read: map[[2]int]content{}}
 	const rounds = 12
 	for round := 0; ; round++ {
 		seen := m.state.clone()
@@ -157,7 +157,7 @@ func (m *model) positions(from, end int) error {
 // movesPosition reports whether the step uses the position of its descriptor.
 func movesPosition(s *prog.Step) bool {
 	switch s.Op {
-	case "read", "write", "readv", "writev", "lseek":
+	case "read", "write", "readv", "writev", "lseek", "sendfile":
 		return true
 	case "preadv2", "pwritev2":
 		return s.Args[2].(prog.Size) == prog.Bytes(-1)
@@ -165,8 +165,11 @@ func movesPosition(s *prog.Step) bool {
 	return false
 }
 
-// rewind sets the file positions back to those before the section.
+// rewind sets the file positions, and what is in pipes, back to before the section.
 func (m *model) rewind(before *state) {
+	for _, i := range before.inodes {
+		m.inodes[i.id].pipe = i.pipe
+	}
 	for process, sc := range before.scopes {
 		for name, fd := range sc.fds {
 			if now := m.scopes[process].fds[name]; now != nil {

@@ -104,7 +104,7 @@ func (m *model) copyRangeStep(s *prog.Step) (prog.Expect, error) {
 	switch {
 	case n < 0 || src.ino.other != dst.ino.other:
 		return nil, errors.New("the model copies some bytes, within a file system")
-	case !i.known() || m.sec != nil:
+	case !i.known():
 		return nil, errors.New("the model does not copy from a file whose size may change")
 	case src.ino == dst.ino && from.at < to.at+n && to.at < from.at+n:
 		return nil, errors.New("the model does not copy onto the source itself")
@@ -128,7 +128,7 @@ func (m *model) sendfileStep(s *prog.Step) (prog.Expect, error) {
 	switch {
 	case n < 0 || dst.lost:
 		return nil, errors.New("the model copies some bytes, to a position that is known")
-	case !i.known() || m.sec != nil:
+	case !i.known():
 		return nil, errors.New("the model does not copy from a file whose size may change")
 	case src.ino == dst.ino && from.at < dst.pos+n && dst.pos < from.at+n:
 		return nil, errors.New("the model does not copy onto the source itself")

@@ -174,21 +174,20 @@ func (r *request) cloneRange() (*value, error) {
 // clone shares n bytes of src with dst.
 func (m *model) clone(dst, src *descriptor, from, n, to int64) error {
 	i, j := src.ino, dst.ino
+	i, j = m.view(i), m.view(j)
 	switch {
-	case m.sec != nil:
-		return errors.New("the model does not clone beside other actors")
 	case !src.read || !dst.write || dst.append_:
 		return errors.New("the model clones from a descriptor that reads to one that writes")
 	case !i.known() || !j.known() || from+n > i.maxSize():
 		return errors.New("the model clones what is within the file")
-	case i == j && from < to+n && to < from+n:
+	case src.ino == dst.ino && from < to+n && to < from+n:
 		return errors.New("the model does not clone onto the source itself")
 	case n == 0 || to > j.maxSize():
 		return errors.New("the model clones into the file or to its end, and some bytes")
 	}
 	moved := i.data.slice(from, from+n)
-	m.extend(j, to+n, true)
-	m.writeFile(j, to, moved, false)
+	m.extend(dst.ino, to+n, true)
+	m.writeFile(dst.ino, to, moved, false)
 	return nil
 }
 
@@ -208,9 +207,9 @@ func (r *request) dedupe() (*value, error) {
 	from, length, to := n[0], n[1], n[2]
 	i, j := r.m.view(r.fd.ino), r.m.view(dst.ino)
 	switch {
-	case r.m.sec != nil || !i.known() || !j.known() || from+length > i.maxSize() || to+length > j.maxSize():
-		return nil, errors.New("the model compares what is within both files, and nobody changes")
-	case i == j && from < to+length && to < from+length || length == 0 || n[3] != 1:
+	case !i.known() || !j.known() || from+length > i.maxSize() || to+length > j.maxSize():
+		return nil, errors.New("the model compares what is within both files")
+	case r.fd.ino == dst.ino && from < to+length && to < from+length || length == 0 || n[3] != 1:
 		return nil, errors.New("the model compares two ranges that do not overlap")
 	case !r.fd.read || !dst.write:
 		return nil, errors.New("the model compares a descriptor that reads with one that writes")

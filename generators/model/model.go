@@ -68,8 +68,8 @@ type model struct {
 	stalls map[string]*stall
 	// what the program needs by name and may therefore count on
 	exactShort, wholeDIO, dio512 bool
-	// at is the step being walked through, left how many values it has left in memory so far.
-	at, left int
+	// at is the step being walked through, left how many values it has left in memory so far, asked how many arguments it has read there.
+	at, left, asked int
 	// values are what steps have put or left in memory, by the id of their sources.
 	values map[int]*value
 	// submitted are the asynchronous requests under way, by actor.
@@ -120,7 +120,7 @@ func succeeds(*model, *prog.Step) (prog.Expect, error) { return nil, nil }
 // step walks through one step and sets its expectation.
 func (m *model) step(k int) error {
 	s := &m.prog.Steps[k]
-	m.at, m.left = k, 0
+	m.at, m.left, m.asked = k, 0, 0
 	if m.missing(s) {
 		s.Want = prog.Expect{prog.Anything}
 		return nil

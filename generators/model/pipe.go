@@ -49,7 +49,7 @@ func (m *model) pipeStep(s *prog.Step) (prog.Expect, error) {
 	return nil, nil
 }
 
-// queueOf is the pipe of an argument, as a copy that may be changed. While actors run nothing is known of pipes.
+// queueOf is the pipe of an argument, as a copy that may be changed. Nothing is known of a pipe that several actors use.
 func (m *model) queueOf(s *prog.Step, k int) (*queue, error) {
 	i := m.fdAt(s, k).ino
 	if i.pipe == nil {
@@ -57,11 +57,30 @@ func (m *model) queueOf(s *prog.Step, k int) (*queue, error) {
 	}
 	q := *i.pipe
 	i.pipe = &q
-	q.lost = q.lost || m.sec != nil
+	q.lost = q.lost || m.disputed(i)
 	if q.mark >= 0 && q.mark != m.mutations {
 		q.data, q.mark = unknown(q.data.len()), m.mutations
 	}
 	return &q, nil
+}
+
+// disputed reports whether another actor than the running one uses the pipe while both run.
+func (m *model) disputed(i *inode) bool {
+	if m.sec == nil {
+		return false
+	}
+	for k := m.sec.from; k < m.sec.end; k++ {
+		s := &m.prog.Steps[k]
+		for n, p := range prog.Ops[s.Op].Params {
+			if p.Kind != prog.KindFD || n >= len(s.Args) || s.Actor == m.sec.actor {
+				continue
+			}
+			if fd := m.scope(process(s)).fds[string(s.Args[n].(prog.Name))]; fd != nil && fd.ino == i {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // put appends bytes of which the first sure ones are surely there.
@@ -218,7 +237,7 @@ func (m *model) spliceFromStep(s *prog.Step) (prog.Expect, error) {
 	i := src.ino
 	hi := clamp(m.view(i).maxSize()-from.at, n)
 	switch {
-	case !src.read || src.direct || i.dir || i.pipe != nil || !m.view(i).known() || m.sec != nil || q.lost || hi == 0:
+	case !src.read || src.direct || i.dir || i.pipe != nil || !m.view(i).known() || q.lost || hi == 0:
 		return nil, errors.New("the model moves some bytes, of a file whose size is known, to a pipe of which it knows what is in it")
 	}
 	if err := q.put(m.view(i).data.slice(from.at, from.at+hi), 1, m.pagesOf(hi)+1); err != nil {
@@ -240,7 +259,7 @@ func (m *model) spliceToStep(s *prog.Step) (prog.Expect, error) {
 	if bad != nil || err != nil {
 		return bad, err
 	}
-	if !dst.write || dst.append_ || dst.direct || dst.ino.dir || dst.ino.pipe != nil || m.sec != nil || q.lost || n <= 0 {
+	if !dst.write || dst.append_ || dst.direct || dst.ino.dir || dst.ino.pipe != nil || q.lost || n <= 0 {
 		return nil, errors.New("the model moves some bytes, of a pipe of which it knows what is in it, to a file that is open for it")
 	}
 	hi := min(n, q.data.len())

@@ -111,10 +111,12 @@ func (m *model) arguments(in *span) content {
 	if m.sec == nil || m.sec.during != nil {
 		return c
 	}
-	first, again := m.sec.read[m.at]
+	key := [2]int{m.at, m.asked}
+	m.asked++
+	first, again := m.sec.read[key]
 	switch {
 	case !again:
-		m.sec.read[m.at] = c
+		m.sec.read[key] = c
 	case m.ours(in.places):
 		return first
 	}

@@ -2,9 +2,9 @@ package structs
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
+	"faultline/generators/entry"
 	"faultline/generators/family"
 	"faultline/generators/prog"
 )
@@ -13,7 +13,7 @@ import (
 type layout struct {
 	*family.Builder
 	p family.Point
-	c call
+	c *entry.Call
 	// at is where the bytes are in X.
 	at prog.Size
 }
@@ -25,25 +25,24 @@ const (
 )
 
 func build(b *family.Builder, p family.Point) {
-	i := slices.IndexFunc(calls, func(c call) bool { return c.name == p.Get("call") })
-	l := &layout{Builder: b, p: p, c: calls[i]}
+	l := &layout{Builder: b, p: p, c: entry.Find(p.Get("call"))}
 	l.locate()
 	l.describe()
 	l.files()
 	l.fill()
 	l.Line("m = mmap(x, %s, 0, %dp)", l.flags(), mapped)
 	l.warm()
-	l.c.do(l)
+	l.call()
 	l.check()
 }
 
 // locate says where the bytes lie: those across a boundary or the end have at least a byte on either side.
 func (l *layout) locate() {
-	half := prog.Bytes(int64(l.c.room+1) / 2)
+	half := prog.Bytes(int64(l.c.Room+1) / 2)
 	switch l.p.Get("place") {
 	case "inside":
 		l.at = prog.Pages(1).Plus(prog.Bytes(64))
-		if l.c.room > 4096-64 {
+		if l.c.Room > 4096-64 {
 			l.at = prog.Pages(1)
 		}
 	case "across":
@@ -58,7 +57,7 @@ func (l *layout) describe() {
 		"self": "the file that the call is about", "other": "another file", "elsewhere": "a file on another file system",
 	}[l.p.Get("file")]
 	where := map[string]string{"inside": "on one page", "across": "across a page boundary", "end": "across the end of the file"}[l.p.Get("place")]
-	l.Doc("%s, in a %s mapping of %s, %s.", l.c.doc, l.p.Get("map"), what, where)
+	l.Doc("%s, in a %s mapping of %s, %s.", l.c.Doc, l.p.Get("map"), what, where)
 }
 
 // files makes A, what else the call needs, and X: a name for A, or a file of its own.
@@ -66,7 +65,7 @@ func (l *layout) files() {
 	const data = "pat1*%dp"
 	directory := l.p.Is("call", "getdents")
 	l.File("A", fmt.Sprintf(data, pagesOfX))
-	if l.p.Is("call", "clonerange", "dedupe", "copy-from", "copy-to", "sendfile", "splice-to") {
+	if l.c.Copied {
 		l.File("C", "pat1*1p + pat2*3p")
 	}
 	if l.p.Is("call", "readlink") {
@@ -92,28 +91,30 @@ func (l *layout) files() {
 		l.Line("x = open(A, rdwr)")
 	}
 	l.Line("a = open(A, rdwr)")
-	for _, line := range l.c.before {
-		l.Line("%s", line)
-	}
+	l.lines(l.c.Before)
 }
 
 // fill writes the bytes into X.
 func (l *layout) fill() {
-	text := l.c.text
-	if text == "" {
-		text = fmt.Sprintf("zero*%d", l.c.room)
+	bytes := "b"
+	switch text := l.c.Text; {
+	case l.c.From != "":
+		bytes = l.c.From
+	case text != "":
+		l.Line("b = anon(%s)", text)
+	default:
+		l.Line("b = anon(zero*%d)", l.c.Room)
 	}
-	l.Line("b = anon(%s)", text)
-	if l.c.arg != "" {
-		record, _, _ := strings.Cut(l.c.arg, "{")
-		l.Line("put(b[0:%d], %s)", prog.Structs[record].Size, l.c.arg)
+	if l.c.Arg != "" {
+		record, _, _ := strings.Cut(l.c.Arg, "{")
+		l.Line("put(b[0:%d], %s)", prog.Structs[record].Size, l.c.Arg)
 	}
 	// What would be behind the end of X is not written: X stays as long as it is.
-	inside := prog.Bytes(int64(l.c.room))
+	inside := prog.Bytes(int64(l.c.Room))
 	if l.p.Is("place", "end") {
 		inside = prog.Pages(pagesOfX).Minus(l.at)
 	}
-	l.Line("pwrite(x, b[0:%v], %v)", inside, l.at)
+	l.Line("pwrite(x, %s[0:%v], %v)", bytes, inside, l.at)
 	l.chill()
 }
 
@@ -139,9 +140,26 @@ func (l *layout) warm() {
 	}
 }
 
-// all is the memory that the call is given, piece a part of it.
-func (l *layout) all() string { return l.piece(0, l.c.room) }
+// lines adds lines of the table.
+func (l *layout) lines(lines []string) {
+	for _, line := range lines {
+		l.Line("%s", entry.In(line, l.piece, l.c.Room))
+	}
+}
 
+// call makes the call and looks at what it left. Where a request, or the pointer to it, cannot be read there is no event, nor where the kernel cannot
+// write to the request.
+func (l *layout) call() {
+	l.lines(l.c.Ready)
+	l.lines([]string{l.c.Do})
+	submitted := l.c.Out || !l.p.Is("place", "end") && !(l.c.Request == "$" && l.p.Is("map", "read-only"))
+	if l.c.Request != "" && submitted {
+		l.lines(entry.Events)
+	}
+	l.lines(l.c.After)
+}
+
+// piece is a part of the memory that the call is given.
 func (l *layout) piece(from, to int) string {
 	return fmt.Sprintf("m[%v:%v]", l.at.Plus(prog.Bytes(int64(from))), l.at.Plus(prog.Bytes(int64(to))))
 }

@@ -1,7 +1,7 @@
 // Package structs is the family of programs whose arguments or results are structs, names and lists in a mapping of a file: the kernel copies them
-// while it works on that file, on another one, or on their directory. It is exhaustive over its dimensions. It imports family.
+// while it works on that file, on another one, or on their directory. It is exhaustive over its dimensions. It imports prog, family and entry, whose table has the calls.
 //
-//   - call: fiemap getdents readlink getxattr getxattr-name setxattr-name setxattr-value listxattr statx getflags setflags fsgetxattr clonerange dedupe copy-from copy-to sendfile ext4-getstate ext4-es-cache xfs-geometry xfs-getbmapx xfs-bulkstat btrfs-fs-info btrfs-ino-lookup btrfs-subvol-info btrfs-search vmsplice pipe-read splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read uring-read uring-write uring-read-fixed uring-write-fixed; the entry point, and of some which of its arguments lies in the mapping
+//   - call: fiemap getdents readlink getxattr getxattr-name setxattr-name setxattr-value listxattr statx getflags setflags fsgetxattr clonerange dedupe copy-from copy-to sendfile ext4-getstate ext4-es-cache xfs-geometry xfs-getbmapx xfs-bulkstat btrfs-fs-info btrfs-ino-lookup btrfs-subvol-info btrfs-search vmsplice pipe-read pipe-write splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read uring-read uring-write uring-read-fixed uring-write-fixed; the entry point, and of some which of its arguments lies in the mapping
 //   - map: private shared read-only; the mapping; into one that is read-only nothing can be written
 //   - file: self other elsewhere; what is mapped: the file that the call is about (for a directory one in it), another one, one on another file system
 //   - place: inside across end; where the bytes are in the mapping: on one page, across a page boundary, or across the end of the file, where they cannot be touched

@@ -1,13 +1,16 @@
 package structs
 
-import "faultline/generators/family"
+import (
+	"faultline/generators/entry"
+	"faultline/generators/family"
+)
 
 // Family is the family.
 var Family = &family.Family{
 	Name: "structs",
 	Doc:  "arguments and results of further calls in a mapping of a file",
 	Dims: []family.Dim{
-		{Name: "call", Doc: "the entry point", Values: callNames()},
+		{Name: "call", Doc: "the entry point", Values: entry.Names()},
 		{Name: "map", Doc: "the mapping", Values: []string{"private", "shared", "read-only"}},
 		{Name: "file", Doc: "what is mapped", Values: []string{"self", "other", "elsewhere"}},
 		{Name: "place", Doc: "where the bytes are in the mapping", Values: []string{"inside", "across", "end"}},
@@ -21,12 +24,4 @@ var Family = &family.Family{
 		return ""
 	},
 	Build: build,
-}
-
-func callNames() []string {
-	names := make([]string, len(calls))
-	for i, c := range calls {
-		names[i] = c.name
-	}
-	return names
 }

@@ -1,0 +1,98 @@
+package entry
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Calls is the table. Sizes of structs are those of package prog's.
+var Calls = []Call{
+	{Name: "fiemap", Doc: "FS_IOC_FIEMAP", Room: 32 + 3*56, Arg: "fiemap{fm_length=-1, fm_flags=1, fm_extent_count=3}", Out: true,
+		Do: "ioctl(a, fiemap, $)", After: []string{"look($[0:32], fiemap{})", "extents($)"}},
+	{Name: "getdents", Doc: "getdents64(2)", Room: 400, Out: true, Before: []string{"d = open(D, rdonly)"}, Do: "getdents(d, $)", After: []string{"entries($)"}},
+	{Name: "readlink", Doc: "readlink(2)", Room: 40, Out: true, Before: []string{"symlink(Target_with_a_long_name, L)"}, Do: "readlink(L, $)"},
+	{Name: "getxattr", Doc: "fgetxattr(2) into it", Room: 100, Out: true, Before: append(setAttr, "setxattr(a, n[0:7], n[7:107], set)"), Do: "getxattr(a, n[0:7], $)"},
+	{Name: "getxattr-name", Doc: "fgetxattr(2) of a name in it", Room: 20, Text: longName, Before: append(setAttr, "setxattr(a, n[107:127], n[7:107], set)"), Do: "getxattr(a, $, n[7:107])"},
+	{Name: "setxattr-name", Doc: "fsetxattr(2) of a name in it", Room: 20, Text: longName, Before: setAttr,
+		Do: "setxattr(a, $, n[7:107], create)", After: []string{"getxattr(a, n[107:127], n[7:107])"}},
+	{Name: "setxattr-value", Doc: "fsetxattr(2) of a value in it", Room: 100, Text: "pat4*100", Before: setAttr,
+		Do: "setxattr(a, n[0:7], $, set)", After: []string{"getxattr(a, n[0:7], n[7:107])", "check(n)"}},
+	{Name: "listxattr", Doc: "flistxattr(2)", Room: 400, Out: true, Before: append(setAttr, "setxattr(a, n[0:7], n[7:107], set)"), Do: "listxattr(a, $)"},
+	{Name: "statx", Doc: "statx(2)", Room: 256, Out: true, Do: "statx(A, $)", After: []string{"look($, statx{})"}},
+	answered("getflags", "FS_IOC_GETFLAGS", "getflags", "flags", 4),
+	{Name: "setflags", Doc: "FS_IOC_GETFLAGS and FS_IOC_SETFLAGS", Room: 4, From: "n", Before: append(setAttr, "ioctl(a, getflags, n[0:4])"), Do: "ioctl(a, setflags, $)"},
+	answered("fsgetxattr", "FS_IOC_FSGETXATTR", "fsgetxattr", "fsxattr", 28),
+	{Name: "clonerange", Doc: "FICLONERANGE", Room: 32, Arg: "clone_range{src_fd=a, src_length=1p, dest_offset=1p}", Copied: true, Before: []string{openC},
+		Do: "ioctl(c, clonerange, $)", After: []string{"check(C)"}},
+	{Name: "dedupe", Doc: "FIDEDUPERANGE", Room: 56, Arg: "dedupe_range{src_length=1p, dest_count=1, dest_fd=c}", Out: true, Copied: true, Before: []string{openC},
+		Do: "ioctl(a, dedupe, $)", After: []string{"look($[0:56], dedupe_range{})", "check(C)"}},
+	{Name: "copy-from", Doc: "copy_file_range(2) with the first offset in it", Room: 8, Arg: "loff{offset=2p}", Out: true, Copied: true, Before: copying,
+		Do: "copy_file_range(a, $, c, n[0:8], 1p)", After: []string{"look($, loff{})", "look(n[0:8], loff{})", "check(C)"}},
+	{Name: "copy-to", Doc: "copy_file_range(2) with the second offset in it", Room: 8, Arg: "loff{offset=2p}", Out: true, Copied: true, Before: copying,
+		Do: "copy_file_range(a, n[0:8], c, $, 1p)", After: []string{"look($, loff{})", "check(C)"}},
+	{Name: "sendfile", Doc: "sendfile(2) with the offset in it", Room: 8, Arg: "loff{offset=2p}", Out: true, Copied: true, Before: copying,
+		Do: "sendfile(c, a, $, 1p)", After: []string{"look($, loff{})", "check(C)"}},
+	answered("ext4-getstate", "EXT4_IOC_GETSTATE", "ext4_getstate", "flags", 4),
+	asked("ext4-es-cache", "EXT4_IOC_GET_ES_CACHE", "ext4_es_cache", "fiemap{fm_length=-1, fm_extent_count=3}", 32, 32+3*56),
+	answered("xfs-geometry", "XFS_IOC_FSGEOMETRY", "xfs_geometry", "xfs_geometry", 256),
+	asked("xfs-getbmapx", "XFS_IOC_GETBMAPX", "xfs_getbmapx", "getbmapx{bmv_length=-1, bmv_count=4}", 48, 4*48),
+	asked("xfs-bulkstat", "XFS_IOC_BULKSTAT", "xfs_bulkstat", "bulkstat_req{icount=2}", 64, 64+2*192),
+	answered("btrfs-fs-info", "BTRFS_IOC_FS_INFO", "btrfs_fs_info", "btrfs_fs_info", 1024),
+	asked("btrfs-ino-lookup", "BTRFS_IOC_INO_LOOKUP", "btrfs_ino_lookup", "btrfs_ino_lookup{objectid=256}", 4096, 4096),
+	answered("btrfs-subvol-info", "BTRFS_IOC_GET_SUBVOL_INFO", "btrfs_subvol_info", "btrfs_subvol_info", 504),
+	asked("btrfs-search", "BTRFS_IOC_TREE_SEARCH_V2", "btrfs_search",
+		"btrfs_search{tree_id=1, max_objectid=-1, max_offset=-1, max_transid=-1, max_type=255, nr_items=2, buf_size=2048}", 112, 112+2048),
+	{Name: "vmsplice", Doc: "vmsplice(2) of it into a pipe", Room: 600, Text: "pat4*600", Before: piped, Do: "vmsplice(p, {$})", After: []string{"read(p, n)", "check(n)"}},
+	{Name: "pipe-read", Doc: "read(2) from a pipe into it", Room: 600, Out: true, Before: append(piped, "write(p, n)"), Do: "read(p, $)"},
+	{Name: "pipe-write", Doc: "write(2) of it into a pipe", Room: 600, Text: "pat4*600", Before: piped, Do: "write(p, $)", After: []string{"read(p, n)", "check(n)"}},
+	{Name: "splice-from", Doc: "splice(2) from a file with the offset in it", Room: 8, Arg: "loff{offset=1p}", Out: true, Before: piped,
+		Do: "splice_from(a, $, p, 100)", After: []string{"look($, loff{})"}},
+	{Name: "splice-to", Doc: "splice(2) to a file with the offset in it", Room: 8, Arg: "loff{offset=1p}", Out: true, Copied: true, Before: append(piped, openC, "write(p, n[0:100])"),
+		Do: "splice_to(p, c, $, 100)", After: []string{"look($, loff{})", "check(C)"}},
+	{Name: "io-setup", Doc: "io_setup(2)", Room: 8, Out: true, Do: "io_setup($)"},
+	{Name: "aio-pointer", Doc: "io_submit(2) with the pointer in it", Room: 8, Arg: "pointer{to=n[0:64]}", Before: request, Do: "io_submit($)", Request: "n"},
+	{Name: "aio-iocb", Doc: "io_submit(2) with the request in it", Room: 64, Arg: "iocb{aio_data=7, aio_fildes=a, aio_buf=n[100:200], aio_nbytes=100}", Before: request,
+		Ready: []string{"put(n[64:72], pointer{to=$})"}, Do: "io_submit(n[64:72])", Request: "$"},
+	{Name: "aio-event", Doc: "io_getevents(2)", Room: 32, Out: true, Before: append(request, "put(n[64:72], pointer{to=n[0:64]})"), Ready: []string{"io_submit(n[64:72])"},
+		Do: "io_getevents($)", After: []string{"look($, io_event{})"}},
+	{Name: "aio-read", Doc: "io_submit(2) of a read into it", Room: 600, Out: true, Before: []string{"n = anon(zero*300)"}, Request: "n", Do: "io_submit(n[64:72])",
+		Ready: []string{"put(n[0:64], iocb{aio_fildes=a, aio_buf=$, aio_nbytes=600})", "put(n[64:72], pointer{to=n[0:64]})"}},
+	transfer("read"), transfer("write"), transfer("read_fixed"), transfer("write_fixed"),
+}
+
+const (
+	longName = `"user.with.long.name" + zero*1`
+	openC    = "c = open(C, rdwr)"
+)
+
+var (
+	// request makes memory with a request to read 100 bytes of A, and room for them and for an event.
+	request = []string{"n = anon(zero*300)", "put(n[0:64], iocb{aio_data=7, aio_fildes=a, aio_buf=n[100:200], aio_nbytes=100})"}
+	// piped makes a pipe and as much memory as goes through it.
+	piped = []string{"p = pipe()", "n = anon(pat5*600)"}
+	// setAttr makes memory with a name, 100 bytes and a longer name; copying opens what is copied to.
+	setAttr = []string{`n = anon("user.a" + zero*1 + pat3*100 + "user.with.long.name" + zero*1)`}
+	copying = []string{openC, "n = anon(zero*8)"}
+)
+
+// asked is a call that hands over an ioctl's struct of size bytes, and has it filled in.
+func asked(name, doc, request, arg string, size, room int) Call {
+	record, _, _ := strings.Cut(arg, "{")
+	return Call{Name: name, Doc: doc, Room: room, Arg: arg, Out: true, Do: fmt.Sprintf("ioctl(a, %s, $)", request), After: []string{fmt.Sprintf("look($[0:%d], %s{})", size, record)}}
+}
+
+// answered is a call that has an ioctl's struct filled in, of which the kernel reads nothing that matters.
+func answered(name, doc, request, record string, size int) Call {
+	c := asked(name, doc, request, record+"{}", size, size)
+	c.Arg = ""
+	return c
+}
+
+// transfer is a read or write through io_uring.
+func transfer(op string) Call {
+	c := Call{Name: "uring-" + strings.ReplaceAll(op, "_", "-"), Doc: "a " + op + " through io_uring", Room: 600, Do: fmt.Sprintf("uring_%s(a, $, 0)", op)}
+	if c.Text = "pat4*600"; strings.HasPrefix(op, "read") {
+		c.Out = true
+	}
+	return c
+}
