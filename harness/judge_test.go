@@ -56,6 +56,15 @@ pread(d, b, 1p)
 pread(d, m[0:1p], 1p)
 check(A)
 `
+	// As bufferIt, but the page that is read has to be asked for as well.
+	coldIt = `prog proof/cold
+file A = hole*1p + 'b'*1p
+d = open(A, rdwr)
+m = mmap(d, private, rw, 0, 2p)
+fadvise(d, 0, 2p, dontneed)
+pread(d, m[0:1p], 1p)
+check(A)
+`
 	statIt = `prog proof/stat
 file A = 'a'*1000
 stat(A, size)
@@ -102,6 +111,8 @@ var proofs = []proof{
 	{"enospc,each=2", writeIt, results.Wrong, results.Semantics, 2, []string{"step 3, pwrite(d, b, 0): wanted 2p, got ENOSPC"}},
 	{"die", readIt, results.Crash, results.TargetDied, 2, []string{"step 3, pread(d, b, 0)", "its server has ended"}},
 	{"die", bufferIt, results.Crash, results.TargetDied, 3, []string{"its server has ended"}},
+	{"keep-lock", coldIt, results.Hang, results.KernelHang, 3, []string{"blocked in pread(d, m[0:1p], 1p) for", "page fault in its own buffer, which maps A, the same file"}},
+	{"keep-size", readIt + "truncate(A, 1p)\n", results.Pass, "", -1, nil},
 	// Late, and before anybody can be sure: never a hang.
 	{"slow,delay=1300ms", loadIt, results.Pass, "", -1, nil},
 }

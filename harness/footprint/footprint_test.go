@@ -63,6 +63,9 @@ func TestOutcomes(t *testing.T) {
 	p := program(operations[2], onlookers[9])
 	asleep := at(p, results.Wrong, "proceeds", "", "got EAGAIN")
 	asleep.Evidence = []harness.Section{{Name: "asleep.txt", Text: "munmap(n)\next4_buffered_write_iter\nvfs_write\n"}}
+	early, late := at(p, results.Hang, "pwrite", "", "blocked"), at(p, results.Hang, "munmap", "p2", "blocked")
+	early.Evidence = []harness.Section{{Name: "events.txt", Text: "        40µs main begin pwrite(a, w, 0)\n"}}
+	late.Evidence = []harness.Section{{Name: "events.txt", Text: "        40µs main begin stalled(u[0:1p])\n        41µs main end   stalled(u[0:1p]) = 0\n"}}
 	twice := asleep
 	twice.Attempts = []results.Attempt{{Verdict: results.Wrong, Message: asleep.Message + ", again"}, {Verdict: results.Pass}}
 	for _, c := range []struct {
@@ -76,7 +79,8 @@ func TestOutcomes(t *testing.T) {
 		{at(p, results.Wrong, "stalled", "", "got ESRCH"), matrix.Cell{Outcome: matrix.Untouched, Runs: 1}},
 		{at(p, results.Wrong, "munmap", "p2", "got EIO"), matrix.Cell{Outcome: matrix.Fails, Runs: 1, Reason: "step 25, munmap: got EIO"}},
 		{at(p, results.Wrong, "mmap", "p2", "got EIO"), matrix.Cell{Outcome: matrix.Broken, Runs: 1, Reason: "step 18, mmap: got EIO"}},
-		{at(p, results.Hang, "munmap", "p2", "blocked"), matrix.Cell{Outcome: matrix.Deadlocks, Runs: 1, Reason: "step 25, munmap: blocked"}},
+		{late, matrix.Cell{Outcome: matrix.Deadlocks, Runs: 1, Reason: "step 25, munmap: blocked"}},
+		{early, matrix.Cell{Outcome: matrix.Broken, Runs: 1, Reason: "step 5, pwrite: blocked"}},
 		{harness.Outcome{Prog: p, Verdict: results.Broken, Message: "x"}, matrix.Cell{Outcome: matrix.Broken, Runs: 1, Reason: "x"}},
 	} {
 		c.want.Stopped, c.want.Onlooker = "pwrite", "munmap"

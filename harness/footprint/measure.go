@@ -135,7 +135,7 @@ func cellOf(op, onlooker string, o harness.Outcome) matrix.Cell {
 	case results.Skip:
 		c.Outcome = matrix.Skipped
 	case results.Hang:
-		c.Outcome = matrix.Deadlocks
+		c.Outcome = hung(o)
 	case results.Wrong:
 		wrong(&c, o)
 	default:
@@ -145,6 +145,15 @@ func cellOf(op, onlooker string, o harness.Outcome) matrix.Cell {
 		agree(&c, o)
 	}
 	return c
+}
+
+// hung tells whether it was the onlooker beside the stopped call that hung, or the call when it was let go. What hangs before says nothing about the two.
+func hung(o harness.Outcome) matrix.Outcome {
+	at := stalledAt(o.Prog)
+	if at < len(o.Prog.Steps) && strings.Contains(section(o, "events.txt"), " end   "+o.Prog.Steps[at].Call()+" = ") {
+		return matrix.Deadlocks
+	}
+	return matrix.Broken
 }
 
 // wrong tells by the step what a wrong program means.
@@ -193,10 +202,15 @@ func stalledAt(p *prog.Prog) int {
 
 // stackOf is the stack of the sleeper: the section's first line is the step.
 func stackOf(o harness.Outcome) []string {
+	return strings.Split(strings.TrimSpace(section(o, "asleep.txt")), "\n")[1:]
+}
+
+// section is the text of a piece of evidence, "" if there is none of the name.
+func section(o harness.Outcome, name string) string {
 	for _, s := range o.Evidence {
-		if s.Name == "asleep.txt" {
-			return strings.Split(strings.TrimSpace(s.Text), "\n")[1:]
+		if s.Name == name {
+			return s.Text
 		}
 	}
-	return nil
+	return ""
 }

@@ -100,9 +100,46 @@ func TestPoliciesAreToldApart(t *testing.T) {
 	}
 }
 
-// A server that never answers one kind of request is in the cells of that request, and in no other.
+// A server that holds a lock over the user copy of its readers is in the cells of who wants that lock, and in no other: if a page fault does, it is
+// a hazard.
 func TestAPlantedLockIsInItsCell(t *testing.T) {
-	g := gomega.NewWithT(t)
-	f := measured(t, "planted:block-read", Choice{Ops: []string{"pwrite"}, Onlookers: []string{"stat", "pread-other", "pwrite-other"}, Deadline: 500 * time.Millisecond})
-	g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite stat": matrix.Proceeds, "pwrite pread-other": matrix.Deadlocks, "pwrite pwrite-other": matrix.Proceeds}), picture.Text(f, false))
+	all := []string{"load-same", "load-far", "store-far", "load-other", "stat", "pwrite", "truncate", "truncate-other", "create"}
+	for _, c := range []struct {
+		fault, op string
+		held      []string
+		hazards   int
+	}{
+		{"none", "pread", nil, 0},
+		{"keep-lock", "pread", []string{"load-far", "store-far"}, 1},
+		{"keep-lock", "statx", nil, 0},
+		{"keep-size", "pread", []string{"truncate"}, 0},
+	} {
+		t.Run(c.fault+"/"+c.op, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			f := measured(t, "planted:"+c.fault, Choice{Ops: []string{c.op}, Onlookers: all})
+			want := map[string]matrix.Outcome{}
+			for _, by := range all {
+				want[c.op+" "+by] = matrix.Proceeds
+			}
+			for _, by := range c.held {
+				want[c.op+" "+by] = matrix.Blocks
+			}
+			g.Expect(outcomes(f)).To(gomega.Equal(want), picture.Text(f, false))
+			g.Expect(f.Hazards).To(gomega.HaveLen(c.hazards))
+		})
+	}
+}
+
+// A server that never answers one kind of request is in the cells of that request. Where the request hangs before anything is stopped, that says nothing of
+// locks: no cell is measured, and no page fault is a hazard.
+func TestAServerThatHangs(t *testing.T) {
+	for op, want := range map[string]matrix.Outcome{"pread": matrix.Broken, "pwrite": matrix.Deadlocks} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			g := gomega.NewWithT(t)
+			f := measured(t, "planted:block-read", Choice{Ops: []string{op}, Onlookers: []string{"load-other"}, Deadline: 200 * time.Millisecond})
+			g.Expect(f.Cells[0].Outcome).To(gomega.Equal(want), picture.Text(f, false))
+			g.Expect(len(f.Hazards) > 0).To(gomega.Equal(want == matrix.Deadlocks))
+		})
+	}
 }

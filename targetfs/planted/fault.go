@@ -40,6 +40,8 @@ const (
 	ENOSPC      = "enospc"
 	Die         = "die"
 	Slow        = "slow"
+	KeepLock    = "keep-lock"
+	KeepSize    = "keep-size"
 )
 
 // Requests that faults are for.
@@ -48,6 +50,7 @@ const (
 	dataRead  = "READ that finds data"
 	faultRead = "READ caused by a page fault, of the program or of a system call in its user copy"
 	anyWrite  = "WRITE"
+	callRead  = "READ that is not caused by a page fault"
 )
 
 // Faults is every fault there is, "none" first.
@@ -82,6 +85,10 @@ var Faults = []Fault{
 		Doc: "the server exits instead of answering; every call from then on gives ENOTCONN"},
 	{Name: Slow, Verdict: "pass", Fires: anyRead, Delay: 3 * time.Second,
 		Doc: "the answer is right and comes late; longer than a step's deadline it must not be called a hang"},
+	{Name: KeepLock, Verdict: "hang", Fires: callRead,
+		Doc: "a lock of the file is held until the system call is over; page faults on the file wait for it, also those of the holder's user copy"},
+	{Name: KeepSize, Verdict: "pass", Fires: callRead,
+		Doc: "a lock of the file is held until the system call is over; SETATTR of the length waits for it"},
 }
 
 // Parse reads a spec: a name of Faults, then limits.

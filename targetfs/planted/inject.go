@@ -34,6 +34,7 @@ type faulty struct {
 	file
 	injector *injector
 	seen     int // as injector.seen, for this file; under injector.mu
+	kept     kept
 }
 
 // fires counts a request that the fault called name is for, and tells whether it is hit.
@@ -79,6 +80,7 @@ func (f *faulty) Read(ctx context.Context, h fs.FileHandle, dest []byte, off int
 	case f.fires(Slow):
 		time.Sleep(f.injector.Delay)
 	}
+	f.keepLock(ctx)
 	result, errno := f.file.Read(ctx, h, dest, off)
 	if errno != 0 || result.Size() == 0 {
 		return result, errno
@@ -117,6 +119,9 @@ func (f *faulty) Write(ctx context.Context, h fs.FileHandle, src []byte, off int
 
 func (f *faulty) Setattr(ctx context.Context, h fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	old := f.length()
+	if _, size := in.GetSize(); size && f.injector.Name == KeepSize {
+		f.kept.await(ctx)
+	}
 	errno := f.file.Setattr(ctx, h, in, out)
 	f.leak(old, f.length())
 	return errno
@@ -127,6 +132,20 @@ func (f *faulty) Allocate(ctx context.Context, h fs.FileHandle, off, length uint
 	errno := f.file.Allocate(ctx, h, off, length, mode)
 	f.leak(old, f.length())
 	return errno
+}
+
+// keepLock is what KeepLock and KeepSize do at a READ.
+func (f *faulty) keepLock(ctx context.Context) {
+	name := f.injector.Name
+	switch {
+	case name != KeepLock && name != KeepSize:
+	case !fromPageFault(ctx):
+		if f.fires(name) {
+			f.kept.keep(ctx)
+		}
+	case name == KeepLock:
+		f.kept.await(ctx)
+	}
 }
 
 // leak is StaleTail: the file grew from length old, and nobody wrote [old, end). Two requests never change the length of one

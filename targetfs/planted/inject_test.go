@@ -31,6 +31,8 @@ var seen = []struct{ spec, program, says string }{
 	{"eio", "direct", "EIO"},
 	{"enospc", "write", "ENOSPC"},
 	{"slow,delay=10ms", "read", "right"},
+	{"keep-size", "read", "right"},
+	{"keep-size", "grow", "right"},
 }
 
 func TestFaultIsSeen(t *testing.T) {
@@ -51,6 +53,7 @@ var hangs = []struct{ spec, program, where, free string }{
 	{"block-fault", "load", faulting, "read"},
 	{"block-fault", "self", faulting, "direct"},
 	{"spin", "direct", reading, "write-only"},
+	{"keep-lock", "self", faulting, "read"},
 }
 
 const (

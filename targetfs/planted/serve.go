@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -57,7 +58,7 @@ func mount(dir string, f Fault) error {
 	if !info.IsDir() {
 		return syscall.ENOTDIR
 	}
-	if _, err := os.ReadFile("/proc/self/stack"); err != nil && f.Name == BlockFault {
+	if _, err := os.ReadFile("/proc/self/stack"); err != nil && slices.Contains([]string{BlockFault, KeepLock, KeepSize}, f.Name) {
 		return fmt.Errorf("tell page faults from other reads, which needs root: %w", err)
 	}
 	_, err = fs.Mount(dir, newRoot(f), options())
