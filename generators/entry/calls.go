@@ -53,7 +53,7 @@ var Calls = []Call{
 	{Name: "aio-pointer", Doc: "io_submit(2) with the pointer in it", Room: 8, Arg: "pointer{to=n[0:64]}", Before: request, Do: "io_submit($)", Request: "n"},
 	{Name: "aio-iocb", Doc: "io_submit(2) with the request in it", Room: 64, Arg: "iocb{aio_data=7, aio_fildes=a, aio_buf=n[100:200], aio_nbytes=100}", Before: request,
 		Ready: []string{"put(n[64:72], pointer{to=$})"}, Do: "io_submit(n[64:72])", Request: "$"},
-	{Name: "aio-event", Doc: "io_getevents(2)", Room: 32, Out: true, Before: append(request, "put(n[64:72], pointer{to=n[0:64]})"), Ready: []string{"io_submit(n[64:72])"},
+	{Name: "aio-event", Doc: "io_getevents(2)", Room: 32, Out: true, Before: append(request, "put(n[64:72], pointer{to=n[0:64]})"), Own: []string{"io_submit(n[64:72])"},
 		Do: "io_getevents($)", After: []string{"look($, io_event{})"}},
 	{Name: "aio-read", Doc: "io_submit(2) of a read into it", Room: 600, Out: true, Before: []string{"n = anon(zero*300)"}, Request: "n", Do: "io_submit(n[64:72])",
 		Ready: []string{"put(n[0:64], iocb{aio_fildes=a, aio_buf=$, aio_nbytes=600})", "put(n[64:72], pointer{to=n[0:64]})"}},

@@ -25,10 +25,11 @@ type Call struct {
 	Copied bool
 	// From is memory that holds the bytes instead, once the steps Before are done.
 	From string
-	// Before are steps that are done before the memory is filled, Ready those when it is. Do makes the call, After looks at what it left.
-	Before, Ready []string
-	Do            string
-	After         []string
+	// Before are steps that are done before the memory is filled, Ready those when it is, Own those that only the thread can do that makes the
+	// call. Do makes it, After looks at what it left.
+	Before, Ready, Own []string
+	Do                 string
+	After              []string
 	// Request is where an asynchronous request lies whose event has to be fetched after the call: "n" or "$"; "" if there is none.
 	Request string
 }

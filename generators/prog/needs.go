@@ -50,6 +50,7 @@ var Needs = []Need{
 	{"uffd-poison", "userfaultfd(2) has UFFDIO_POISON (Linux 6.6)"},
 	{"other", "another file system, not under test, has room for a file"},
 	{"atomic-read", "a buffered read sees a buffered write of another task whole or not at all"},
+	{"unlocked-read", "a buffered read holds nothing over its user copy for which a write to the file, or a truncate, waits"},
 	{"exact-short-write", "a buffered write whose buffer goes bad writes every byte up to the bad one"},
 	{"clean-tail", "what is stored behind the end of a file through a mapping never reaches the file when it grows (generic/363)"},
 	{"clean-tail-direct", "nor when a direct write makes it grow"},

@@ -2,6 +2,7 @@ package stall
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"faultline/generators/family"
@@ -11,11 +12,15 @@ import (
 type layout struct {
 	*family.Builder
 	params
-	// pages is the length of the stall, iov the memory of the call, stops the pages where it will be stopped, in order.
-	pages int
-	iov   string
-	stops []int
+	// pages is the length of the stall, or how many there are of one page. pieces are the memory of the call, stops the pages where it will be
+	// stopped, in order.
+	pages  int
+	pieces []piece
+	stops  []int
 }
+
+// piece is memory, and how long it is.
+type piece struct{ memory, length string }
 
 // What the files hold: data, and behind it a hole that a page fault has to fill.
 const (
@@ -27,43 +32,62 @@ func newLayout(b *family.Builder, c params) *layout {
 	l := &layout{Builder: b, params: c, pages: 3}
 	switch c.stop {
 	case "first":
-		l.stops, l.iov = []int{0}, "u[1p-1:3p-1]"
+		l.stops, l.pieces = []int{0}, []piece{{"u[1p-1:3p-1]", "2p"}}
 	case "middle":
-		l.stops, l.iov = []int{1}, "u[512:3p-512]"
+		l.stops, l.pieces = []int{1}, []piece{{"u[512:3p-512]", "3p-1024"}}
 	case "last":
-		l.stops, l.iov = []int{2}, "u[1:2p+1]"
+		l.stops, l.pieces = []int{2}, []piece{{"u[1:2p+1]", "2p"}}
 	case "all":
-		l.stops, l.iov = []int{0, 1, 2}, "u"
+		l.stops, l.pieces = []int{0, 1, 2}, whole
+	case "several":
+		l.stops, l.pieces = []int{0, 1, 2}, []piece{{"u", "1p"}, {"v", "1p"}, {"w", "1p"}}
 	case "between":
-		l.pages, l.stops, l.iov = 1, []int{0}, "m[2p:3p], u, m[3p:4p]"
+		l.pages, l.stops, l.pieces = 1, []int{0}, []piece{{"m[2p:3p]", "1p"}, {"u", "1p"}, {"m[3p:4p]", "1p"}}
 	case "guard":
-		l.pages, l.stops, l.iov = 1, []int{0}, "u"
+		l.pages, l.stops, l.pieces = 1, []int{0}, []piece{{"u", "1p"}}
 	}
-	if c.mode == "direct" && c.stop != "between" && c.stop != "guard" {
-		l.iov = "u"
+	if c.mode == "direct" && len(l.pieces) == 1 && c.stop != "guard" {
+		l.pieces = whole
 	}
 	switch c.op {
 	case "fiemap":
-		l.pages, l.stops, l.iov = 2, []int{1}, "u[1p-32:1p+448]"
+		l.pages, l.stops, l.pieces = 2, []int{1}, []piece{{"u[1p-32:1p+448]", "480"}}
 	case "getdents":
-		l.pages, l.iov = 1, "u"
+		l.pages, l.pieces = 1, []piece{{"u", "1p"}}
 	case "statx":
-		l.pages, l.iov = 2, "u[1p-100:1p+156]"
+		l.pages, l.pieces = 2, []piece{{"u[1p-100:1p+156]", "256"}}
 	case "readlink", "getxattr", "setxattr":
-		l.pages, l.iov = 2, "u[1p-20:1p+20]"
+		l.pages, l.pieces = 2, []piece{{"u[1p-20:1p+20]", "40"}}
 	}
-	if c.vector() && l.iov == "u" && l.pages == 3 {
-		l.iov = "u[0:1p], u[1p:3p]"
-	}
-	if c.vector() {
-		l.iov = "{" + l.iov + "}"
+	if c.vector() && l.pieces[0] == whole[0] {
+		l.pieces = []piece{{"u[0:1p]", "1p"}, {"u[1p:3p]", "2p"}}
 	}
 	return l
+}
+
+// whole is all memory of a stall.
+var whole = []piece{{"u", "3p"}}
+
+// iov is the memory of the call as it stands in a step.
+func (l *layout) iov() string {
+	parts := make([]string, len(l.pieces))
+	for i, p := range l.pieces {
+		parts[i] = p.memory
+	}
+	if text := strings.Join(parts, ", "); !l.vector() {
+		return text
+	} else {
+		return "{" + text + "}"
+	}
 }
 
 func (l *layout) build() {
 	l.describe()
 	l.File("A", fileA)
+	if l.further() != nil {
+		l.buildFurther()
+		return
+	}
 	if l.crossed() {
 		l.buildCrossed()
 		return
@@ -81,7 +105,7 @@ func (l *layout) build() {
 	}
 	l.call("t1")
 	for k, page := range l.stops {
-		l.Line("stalled(%s, t1)", within(page))
+		l.Line("stalled(%s, t1)", l.within(page))
 		if k == 0 {
 			l.onlook()
 		}
@@ -105,7 +129,7 @@ func (l *layout) describe() {
 
 var (
 	stopWords = map[string]string{
-		"first": "at its first page", "middle": "in the middle", "last": "at its last byte", "all": "at each page",
+		"first": "at its first page", "middle": "in the middle", "last": "at its last byte", "all": "at each page", "several": "in each of three stalls",
 		"between": "between two pieces that map another file", "guard": "where its memory must not be written to",
 	}
 	endWords = map[string]string{
@@ -124,6 +148,9 @@ var (
 		"create": "another process makes a file", "pwrite-other": "another process writes another file",
 		"handler-mmap":      "the thread that will let it go maps the same file and stores to it, in the same address space",
 		"handler-pread":     "the thread that will let it go reads the same file",
+		"handler-pwrite":    "the thread that will let it go writes the same file, where it is being read",
+		"handler-truncate":  "the thread that will let it go truncates the same file",
+		"handler-fsync":     "the thread that will let it go syncs the same file",
 		"crossed":           "another thread's call is stopped in the same way on another file, and then both go on into a mapping of the other's",
 		"crossed-processes": "another process's call is stopped in the same way on another file, and then both go on into a mapping of the other's",
 	}
@@ -158,29 +185,32 @@ func (l *layout) open() {
 		l.Line("u = guard('g'*1p)")
 		return
 	}
-	l.Line("u = stall(%dp)", l.pages)
+	if l.stop == "several" {
+		for page := range l.pages {
+			l.Line("%s = stall(1p)", l.within(page))
+		}
+	} else {
+		l.Line("u = stall(%dp)", l.pages)
+	}
 	for page := range l.pages {
 		if !l.stopsAt(page) {
-			l.Line("serve(%s, %s)", within(page), pattern(page))
+			l.Line("serve(%s, %s)", l.within(page), pattern(page))
 		}
 	}
+	l.request()
 	if l.op == "fiemap" {
 		l.Line("put(u[1p-32:1p], fiemap{fm_length=-1, fm_flags=1, fm_extent_count=8})")
 	}
 }
 
-func (l *layout) stopsAt(page int) bool {
-	for _, stop := range l.stops {
-		if stop == page {
-			return true
-		}
-	}
-	return false
-}
+func (l *layout) stopsAt(page int) bool { return slices.Contains(l.stops, page) }
 
-// within is one page of the stall.
-func within(page int) string {
-	if page == 0 {
+// within is one page of the stall, or one of several stalls.
+func (l *layout) within(page int) string {
+	switch {
+	case l.stop == "several":
+		return []string{"u", "v", "w"}[page]
+	case page == 0:
 		return "u[0:1p]"
 	}
 	return fmt.Sprintf("u[%dp:%dp]", page, page+1)
@@ -193,21 +223,24 @@ func pattern(page int) string { return fmt.Sprintf("pat%d*1p", 3+page) }
 func (l *layout) call(actor string) {
 	switch {
 	case l.op == "fiemap":
-		l.Line("%s: ioctl(d, fiemap, %s)", actor, l.iov)
+		l.Line("%s: ioctl(d, fiemap, %s)", actor, l.iov())
 	case l.op == "getdents":
-		l.Line("%s: getdents(g, %s)", actor, l.iov)
+		l.Line("%s: getdents(g, %s)", actor, l.iov())
 	case l.op == "statx":
-		l.Line("%s: statx(A, %s)", actor, l.iov)
+		l.Line("%s: statx(A, %s)", actor, l.iov())
 	case l.op == "readlink":
-		l.Line("%s: readlink(L, %s)", actor, l.iov)
+		l.Line("%s: readlink(L, %s)", actor, l.iov())
 	case l.op == "getxattr":
-		l.Line("%s: getxattr(d, v[0:7], %s)", actor, l.iov)
+		l.Line("%s: getxattr(d, v[0:7], %s)", actor, l.iov())
 	case l.op == "setxattr":
-		l.Line("%s: setxattr(d, v[0:7], %s, set)", actor, l.iov)
+		l.Line("%s: setxattr(d, v[0:7], %s, set)", actor, l.iov())
+	case l.aio():
+		l.Line("%s: io_submit(n[64:72])", actor)
+		l.Line("%s: io_getevents(n[72:104])", actor)
 	case l.op[0] == 'p', l.op[0] == 'u':
-		l.Line("%s: %s(d, %s, 0)", actor, strings.ReplaceAll(l.op, "-", "_"), l.iov)
+		l.Line("%s: %s(d, %s, 0)", actor, strings.ReplaceAll(l.op, "-", "_"), l.iov())
 	default:
-		l.Line("%s: %s(d, %s)", actor, l.op, l.iov)
+		l.Line("%s: %s(d, %s)", actor, l.op, l.iov())
 	}
 }
 
@@ -215,21 +248,28 @@ func (l *layout) call(actor string) {
 func (l *layout) letGo(page int) {
 	switch {
 	case l.end == "serve" && l.stop == "guard":
-		l.Line("serve(%s)", within(page))
+		l.Line("serve(%s)", l.within(page))
 	case l.end == "serve":
-		l.Line("serve(%s, %s)", within(page), pattern(page))
+		l.Line("serve(%s, %s)", l.within(page), pattern(page))
 	default:
-		l.Line("%s(%s)", l.end, within(page))
+		l.Line("%s(%s)", l.end, l.within(page))
 	}
 }
 
 // inspect looks at the memory, where it is still there, and at the files.
 func (l *layout) inspect() {
-	if l.reads() && (l.end == "serve" || l.end == "unregister") {
+	switch there := l.end == "serve" || l.end == "unregister"; {
+	case l.reads() && there && l.stop == "several":
+		for page := range l.pages {
+			l.Line("check(%s)", l.within(page))
+		}
+	case l.reads() && there:
 		l.Line("check(u)")
+	case l.op == "statx" && l.end == "serve":
+		l.Line("look(%s, statx{})", l.iov())
 	}
-	if l.op == "statx" && l.end == "serve" {
-		l.Line("look(%s, statx{})", l.iov)
+	if l.aio() {
+		l.Line("look(n[72:104], io_event{})")
 	}
 	l.Line("check(A)")
 	if l.stop == "between" || strings.HasSuffix(l.meanwhile, "-other") {

@@ -42,23 +42,29 @@ func (l *layout) onlook() {
 	l.Line("proceeds(p2)")
 }
 
+// handlers are t2's steps by what they stand for.
+var handlers = map[string][]string{
+	"handler-mmap":  {"n = mmap(d, shared, rw, 0, 8p)", "load(n[5p:6p])", "store(n[7p:7p+1], 'x')", "munmap(n)"},
+	"handler-pread": {"pread(d, b, 4p)"}, "handler-pwrite": {"pwrite(d, b, 1p)"}, "handler-truncate": {"truncate(A, 7p)"}, "handler-fsync": {"fsync(d)"},
+}
+
 // buildHandled has t2 let t1 go, after something of its own.
 func (l *layout) buildHandled() {
 	l.Line("b = anon('o'*1p)")
+	if l.meanwhile == "handler-pwrite" || l.meanwhile == "handler-truncate" {
+		l.Need("unlocked-read")
+	}
 	for k, page := range l.stops {
 		if k == 0 {
 			l.call("t1")
 		}
-		l.Line("t2: stalled(%s, t1)", within(page))
-		if k == 0 && l.meanwhile == "handler-mmap" {
-			l.Line("t2: n = mmap(d, shared, rw, 0, 8p)")
-			l.Line("t2: load(n[5p:6p])")
-			l.Line("t2: store(n[7p:7p+1], 'x')")
-			l.Line("t2: munmap(n)")
-		} else if k == 0 {
-			l.Line("t2: pread(d, b, 4p)")
+		l.Line("t2: stalled(%s, t1)", l.within(page))
+		if k == 0 {
+			for _, line := range handlers[l.meanwhile] {
+				l.Line("t2: %s", line)
+			}
 		}
-		l.Line("t2: serve(%s%s)", within(page), l.servedWith(page))
+		l.Line("t2: serve(%s%s)", l.within(page), l.servedWith(page))
 	}
 	l.Line("wait(t1)")
 	l.Line("wait(t2)")

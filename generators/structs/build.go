@@ -151,6 +151,7 @@ func (l *layout) lines(lines []string) {
 // write to the request.
 func (l *layout) call() {
 	l.lines(l.c.Ready)
+	l.lines(l.c.Own)
 	l.lines([]string{l.c.Do})
 	submitted := l.c.Out || !l.p.Is("place", "end") && !(l.c.Request == "$" && l.p.Is("map", "read-only"))
 	if l.c.Request != "" && submitted {

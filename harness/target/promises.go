@@ -45,6 +45,16 @@ var promises = []promise{
 		why:    "reads of cached pages take no glock, and a fault in the buffer drops it",
 		source: "fs/gfs2/file.c: gfs2_file_read_iter"},
 
+	{need: "unlocked-read", types: []string{"ext4", "ext3", "ext2", "btrfs", "f2fs", "tmpfs", "fuse"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "mm/filemap.c: filemap_read takes no inode lock; ext4, btrfs, tmpfs and fuse seen on 6.18"},
+	{need: "unlocked-read", types: []string{"gfs2"}, from: version{6, 1},
+		why:    "up to 5.17 the user copy is done with the glock held",
+		source: "fs/gfs2/file.c: gfs2_file_read_iter drops the glock before it faults the buffer in"},
+	{need: "unlocked-read", types: []string{"xfs"},
+		why:    "a buffered read holds IOLOCK shared over its user copy, and writes and truncates wait for it",
+		source: "fs/xfs/xfs_file.c: xfs_file_buffered_read"},
+
 	{need: "exact-short-write", types: []string{"ext4", "ext3", "ext2", "f2fs", "tmpfs"}, from: version{6, 1},
 		why:    "before 6.1 a chunk of the write was all or nothing",
 		source: "mm/filemap.c: generic_perform_write; fault_in_iov_iter_readable fails only if nothing is readable (a6294593e8a1)"},

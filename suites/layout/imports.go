@@ -28,7 +28,7 @@ var rules = []rule{
 	{"generators/family", []string{"generators/prog", "generators/model"}},
 	{"generators/entry", nil},
 	{"generators/structs", []string{"generators/prog", "generators/family", "generators/entry"}},
-	{"generators/stall", []string{"generators/family", "generators/entry"}},
+	{"generators/stall", []string{"generators/prog", "generators/family", "generators/entry"}},
 	{"generators", []string{"generators/..."}},
 	{"generators/...", []string{"generators/prog", "generators/family"}},
 	{"targetfs/...", []string{"targetfs/..."}},
