@@ -123,7 +123,11 @@ func (l *layout) describe() {
 	if l.reads() || l.writes() {
 		what = map[string]string{"buffered": "buffered", "direct": "direct", "sync": "synchronous"}[l.mode] + " " + l.op
 	}
-	l.Doc("A %s is stopped in its user copy: %s. It is let go %s.", what, stopWords[l.stop], endWords[l.end])
+	what = "A " + what
+	if call := l.further(); call != nil {
+		what = call.Doc
+	}
+	l.Doc("%s is stopped in its user copy: %s. It is let go %s.", what, stopWords[l.stop], endWords[l.end])
 	l.Doc("Meanwhile %s.", meanwhileWords[l.meanwhile])
 }
 
