@@ -23,7 +23,7 @@ func (n *node) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	dir := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "readdir", dir)
 	defer l.end()
-	return n.s.status("readdir", dir, n.list(l, in, func(tx *image.Tx, e *image.DirEntry) (bool, error) {
+	return n.s.status("readdir", dir, n.list(l, in, func(tx *image.Tx, e image.DirEntry) (bool, error) {
 		return out.AddDirEntry(fuseEntry(e)), nil
 	}))
 }
@@ -34,7 +34,7 @@ func (n *node) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntr
 	dir := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "readdir", dir)
 	defer l.end()
-	return n.s.status("readdir", dir, n.list(l, in, func(tx *image.Tx, e *image.DirEntry) (bool, error) {
+	return n.s.status("readdir", dir, n.list(l, in, func(tx *image.Tx, e image.DirEntry) (bool, error) {
 		if e.Name == "." || e.Name == ".." {
 			return out.AddDirLookupEntry(fuseEntry(e)) != nil, nil
 		}
@@ -52,7 +52,7 @@ func (n *node) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntr
 }
 
 // list calls add for the entries from the position of the request on, until it returns false.
-func (n *node) list(l *locks, in *fuse.ReadIn, add func(*image.Tx, *image.DirEntry) (bool, error)) error {
+func (n *node) list(l *locks, in *fuse.ReadIn, add func(*image.Tx, image.DirEntry) (bool, error)) error {
 	dir := n.addr(in.NodeId)
 	if err := l.take(glock.File, dir); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (n *node) list(l *locks, in *fuse.ReadIn, add func(*image.Tx, *image.DirEnt
 	err = n.s.view(func(tx *image.Tx) error {
 		var broken error
 		err := tx.ReadDir(dir, in.Offset, func(e image.DirEntry) (more bool) {
-			more, broken = add(tx, &e)
+			more, broken = add(tx, e)
 			listed = listed || more
 			return more
 		})
@@ -80,6 +80,6 @@ func (n *node) list(l *locks, in *fuse.ReadIn, add func(*image.Tx, *image.DirEnt
 	return err
 }
 
-func fuseEntry(e *image.DirEntry) fuse.DirEntry {
+func fuseEntry(e image.DirEntry) fuse.DirEntry {
 	return fuse.DirEntry{Name: e.Name, Ino: e.Inum.Addr, Mode: uint32(e.Type) << 12, Off: e.Cookie + 1}
 }

@@ -3,7 +3,6 @@ package image
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"syscall"
 
@@ -181,11 +180,14 @@ type DirEntry struct {
 	Cookie uint64
 }
 
-// cookie orders names as the hash table does. The upper bits are the hash; the lower 30 tell names with the same hash apart.
-func cookie(e *disk.Entry) uint64 {
-	h := fnv.New32a()
-	h.Write([]byte(e.Name()))
-	return uint64(e.Hash)<<30 | uint64(h.Sum32()>>2)
+// cookie orders names as the hash table does. The upper bits are the hash; the lower 30 tell names with the same hash apart: those of the
+// name's 32-bit FNV-1a.
+func cookie(hash uint32, name string) uint64 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return uint64(hash)<<30 | uint64(h>>2)
 }
 
 // ReadDir calls fn for the entries of dir from position from on, in the order of their cookies, until fn returns false.
@@ -199,33 +201,44 @@ func (tx *Tx) ReadDir(dir, from uint64, fn func(DirEntry) bool) error {
 		if err != nil {
 			return err
 		}
-		entries, err := appendEntries(nil, disk.DirentsOf(b), dir)
-		if err != nil {
+		l := gathered{from: from}
+		if err := l.add(disk.DirentsOf(b), dir); err != nil {
 			return err
 		}
-		yieldEntries(entries, from, fn)
+		l.yield(fn)
 		return nil
 	}
 	return tx.readHashed(&di, from, fn)
 }
 
-func appendEntries(to []DirEntry, area disk.Dirents, addr uint64) ([]DirEntry, error) {
-	for e, err := range area.All(addr) {
-		if err != nil {
-			return nil, err
-		}
-		to = append(to, DirEntry{Name: e.Name(), Inum: e.Inum, Type: e.Type, Cookie: cookie(&e)})
-	}
-	return to, nil
+// gathered are entries from a position on, in the order of their blocks, to be passed on in that of their cookies.
+type gathered struct {
+	from    uint64
+	entries []DirEntry
 }
 
-// yieldEntries calls fn in order, and returns false when fn did.
-func yieldEntries(entries []DirEntry, from uint64, fn func(DirEntry) bool) bool {
-	slices.SortFunc(entries, func(a, b DirEntry) int { return cmp.Compare(a.Cookie, b.Cookie) })
-	for _, e := range entries {
-		if e.Cookie >= from && !fn(e) {
+// add takes the entries of block addr.
+func (l *gathered) add(area disk.Dirents, addr uint64) error {
+	for e, err := range area.All(addr) {
+		if err != nil {
+			return err
+		}
+		name := e.Name()
+		if c := cookie(e.Hash, name); c >= l.from {
+			l.entries = append(l.entries, DirEntry{Name: name, Inum: e.Inum, Type: e.Type, Cookie: c})
+		}
+	}
+	return nil
+}
+
+// yield calls fn for the entries and forgets them. It returns false when fn did.
+func (l *gathered) yield(fn func(DirEntry) bool) bool {
+	slices.SortFunc(l.entries, func(a, b DirEntry) int { return cmp.Compare(a.Cookie, b.Cookie) })
+	for _, e := range l.entries {
+		if !fn(e) {
 			return false
 		}
 	}
+	l.entries = l.entries[:0]
 	return true
 }

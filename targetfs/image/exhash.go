@@ -380,16 +380,16 @@ func (tx *Tx) readHashed(di *disk.Dinode, from uint64, fn func(DirEntry) bool) e
 	if from>>30 > 0xffffffff {
 		return nil
 	}
-	return tx.leaves(di, slot(di, uint32(from>>30)), func(_, _, leaf uint64) (bool, error) {
-		var entries []DirEntry
-		for l, err := range tx.chainFrom(di, leaf) {
+	l := gathered{from: from}
+	return tx.leaves(di, slot(di, uint32(from>>30)), func(_, _, first uint64) (bool, error) {
+		for leaf, err := range tx.chainFrom(di, first) {
 			if err != nil {
 				return false, err
 			}
-			if entries, err = appendEntries(entries, disk.LeafDirents(l.data), l.addr); err != nil {
+			if err := l.add(disk.LeafDirents(leaf.data), leaf.addr); err != nil {
 				return false, err
 			}
 		}
-		return yieldEntries(entries, from, fn), nil
+		return l.yield(fn), nil
 	})
 }
