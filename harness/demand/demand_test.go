@@ -1,7 +1,6 @@
 package demand_test
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/harness/demand"
+	"faultline/harness/demand/demandtest"
 	"faultline/harness/self"
 )
 
@@ -37,37 +37,13 @@ type volume struct {
 	stops, orders *os.File
 }
 
-// mounted starts a server, and skips where there cannot be one.
 func mounted(t *testing.T) *volume {
 	t.Helper()
-	g := gomega.NewWithT(t)
-	v := &volume{dir: t.TempDir()}
-	var said bytes.Buffer
-	server := self.Command(demand.Role, v.dir)
-	server.Stderr = &said
-	lease, err := server.StdinPipe()
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	ready, err := server.StdoutPipe()
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(server.Start()).To(gomega.Succeed())
-	v.lease = lease
-	t.Cleanup(func() {
-		lease.Close()
-		g.Expect(server.Wait()).To(gomega.Succeed(), said.String())
-		g.Expect(mounts(t)).NotTo(gomega.ContainSubstring(v.dir))
-	})
-	if line, _ := bufio.NewReader(ready).ReadString('\n'); line != "mounted\n" {
-		t.Skip("needs FUSE: ", said.String())
-	}
-	g.Expect(os.Mkdir(filepath.Join(v.dir, "1"), 0o700)).To(gomega.Succeed())
+	v := &volume{}
+	v.dir, v.lease = demandtest.Mount(t)
+	gomega.NewWithT(t).Expect(os.Mkdir(filepath.Join(v.dir, "1"), 0o700)).To(gomega.Succeed())
 	v.stops, v.orders = v.open(t, demand.StopsName, unix.O_RDONLY), v.open(t, demand.OrdersName, unix.O_WRONLY)
 	return v
-}
-
-func mounts(t *testing.T) string {
-	text, err := os.ReadFile("/proc/self/mounts")
-	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
-	return string(text)
 }
 
 func (v *volume) open(t *testing.T, name string, flags int) *os.File {

@@ -44,10 +44,13 @@ func childMain(args []string) int {
 	if err != nil {
 		return complain(err)
 	}
-	cfg := Config{Dir: args[0], Other: args[1]}
+	cfg, p := argsConfig(args), newProgram(region, t)
+	if err := p.enterDemand(cfg.Stalls); err != nil {
+		return complain(err)
+	}
 	jobs := make(chan job, queued)
 	go readJobs(os.NewFile(programsFD, "programs"), jobs)
-	return work(newRunner(cfg, t), newProgram(region, t), jobs)
+	return work(newRunner(cfg, t), p, jobs)
 }
 
 // readJobs reads programs while the main thread runs earlier ones. It does not parse them: a thread that allocates on another processor makes every

@@ -120,7 +120,7 @@ func (w *crew) startProcess(i int) (*member, error) {
 		return nil, fmt.Errorf("start an actor process: %w", err)
 	}
 	m.orders = orders
-	cmd := self.Command(roleProcess, fmt.Sprint(index), w.cfg.Dir, w.cfg.Other)
+	cmd := self.Command(roleProcess, append([]string{fmt.Sprint(index)}, w.cfg.args()...)...)
 	cmd.ExtraFiles = []*os.File{r, w.shared}
 	cmd.Stderr = os.Stderr
 	// The main thread forks and never ends before the process does, so the signal comes when it should (PR_SET_PDEATHSIG(2const)).

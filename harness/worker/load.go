@@ -67,6 +67,8 @@ type program struct {
 	stalls  map[string]stallInfo
 	stops   *stopper
 	hearing sync.Once
+	// demand is the directory where files with pages on demand are made, or -1: then stalls are memory of a userfaultfd.
+	demand int
 	// dirs are the program's own directories: on the target, and elsewhere if it has files there.
 	dir, other string
 	roots      [2]root
@@ -81,7 +83,7 @@ type program struct {
 }
 
 func newProgram(region uintptr, t *table) *program {
-	return &program{space: space{region: region, names: map[string]*object{}}, table: t, stalls: map[string]stallInfo{}, elsewhere: map[string]bool{}}
+	return &program{demand: -1, space: space{region: region, names: map[string]*object{}}, table: t, stalls: map[string]stallInfo{}, elsewhere: map[string]bool{}}
 }
 
 // load prepares the steps that belong to one address space: that of the named process, or of the main thread and its threads if process is "".

@@ -21,6 +21,8 @@ type Config struct {
 	Dir string
 	// Other is a directory on another file system, for files declared "on other"; empty if there is none.
 	Other string
+	// Stalls is a mount of package demand: stalls are its files then. Empty means that they are memory of a userfaultfd.
+	Stalls string
 }
 
 // Proc is the parent's handle on one child. Its methods may be called from several goroutines.
@@ -55,13 +57,22 @@ func Start(cfg Config) (*Proc, error) {
 }
 
 func (c Config) absolute() (Config, error) {
-	var err error
-	if c.Dir, err = filepath.Abs(c.Dir); err != nil || c.Other == "" {
-		return c, err
+	for _, path := range []*string{&c.Dir, &c.Other, &c.Stalls} {
+		var err error
+		if *path == "" && path != &c.Dir {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return c, err
+		}
 	}
-	c.Other, err = filepath.Abs(c.Other)
-	return c, err
+	return c, nil
 }
+
+// args are the configuration as arguments of a process, argsConfig is the inverse.
+func (c Config) args() []string { return []string{c.Dir, c.Other, c.Stalls} }
+
+func argsConfig(args []string) Config { return Config{Dir: args[0], Other: args[1], Stalls: args[2]} }
 
 // start makes the pipes and the shared memory, and the child that inherits them.
 func (p *Proc) start(cfg Config) (err error) {
@@ -93,7 +104,7 @@ func (p *Proc) start(cfg Config) (err error) {
 	}
 	p.table, theirs[tableFD-3] = t, os.NewFile(uintptr(fd), "table")
 
-	p.cmd = self.Command(roleWorker, cfg.Dir, cfg.Other)
+	p.cmd = self.Command(roleWorker, cfg.args()...)
 	p.cmd.Env = append(p.cmd.Env, environment...)
 	p.cmd.ExtraFiles = theirs[:]
 	p.cmd.Stderr = stderrWriter

@@ -52,7 +52,10 @@ func processMain(args []string) int {
 	a.space = index
 	a.embody()
 	a.next = a.slot.done.Load()
-	cfg, p := Config{Dir: args[1], Other: args[2]}, newProgram(region, t)
+	cfg, p := argsConfig(args[1:]), newProgram(region, t)
+	if err := p.enterDemand(cfg.Stalls); err != nil {
+		return complain(err)
+	}
 	for orders := bufio.NewReader(os.NewFile(ordersFD, "orders")); ; {
 		a.await()
 		if err := a.readOrders(orders, p, cfg); err != nil {

@@ -11,7 +11,7 @@ import (
 	"faultline/generators/prog"
 )
 
-// Operations on stalls. The pages of a stall can be served from any thread, also of another process: that one borrows the userfaultfd.
+// Operations on stalls. The pages of a stall can be served from any thread, also of another process: see keeper.
 
 // stallInfo is what the text says of a stall.
 type stallInfo struct {
@@ -87,6 +87,9 @@ func (rec *stallRecord) settle(state uint32) {
 
 // stallOp maps memory whose pages are missing, and has faults there wait.
 func stallOp(a *actor, c *call) result {
+	if a.prog.demand >= 0 {
+		return a.makeFileStall(c)
+	}
 	return a.makeStall(c, registerMissing, featureThreadID)
 }
 
@@ -113,65 +116,52 @@ func (a *actor) makeStall(c *call, mode uint64, features uint64) result {
 		sys(unix.SYS_CLOSE, uintptr(fd))
 		return r
 	}
-	c.rec.owner.Store(int32(a.space))
-	c.rec.fd.Store(int32(fd))
-	c.rec.addr.Store(uint64(o.addr))
-	c.rec.pages.Store(int32(o.length / pageSize))
+	c.rec.enter(a.space, false, fd, o)
 	a.prog.stopper(a).add(fd, c.rec)
 	return r
 }
 
-// withUffd calls f with the userfaultfd of the call's stall and the addresses of its range.
-func (a *actor) withUffd(c *call, f func(fd int, addr, length uintptr) result) result {
+// enter notes whose stall it is and where, and how its pages are kept.
+func (rec *stallRecord) enter(space int, file bool, fd int, o *object) {
+	rec.owner.Store(int32(space))
+	rec.file.Store(file)
+	rec.fd.Store(int32(fd))
+	rec.addr.Store(uint64(o.addr))
+	rec.pages.Store(int32(o.length / pageSize))
+}
+
+// onPages calls f with who keeps the pages of the call's stall, which are taken for let go from now on.
+func (a *actor) onPages(c *call, f func(k keeper) result) result {
 	if c.fromPage == c.toPage {
 		return result{}
 	}
-	fd := int(c.rec.fd.Load())
-	if owner := int(c.rec.owner.Load()); owner != a.space {
-		borrowed := borrow(a.table.slots[owner].pid.Load(), fd)
-		if !borrowed.ok() {
-			return borrowed
-		}
-		fd = int(borrowed.value)
-		defer sys(unix.SYS_CLOSE, uintptr(fd))
+	k, r := a.keeper(c.rec)
+	if !r.ok() {
+		return r
 	}
+	defer k.close()
 	a.table.release(c.rec, c.fromPage, c.toPage)
-	return f(fd, uintptr(c.rec.addr.Load())+uintptr(c.fromPage)*uintptr(pageSize), uintptr(c.toPage-c.fromPage)*uintptr(pageSize))
-}
-
-// borrow gets a descriptor of another process (pidfd_getfd(2), Linux 5.6).
-func borrow(pid int32, fd int) result {
-	handle := sys(unix.SYS_PIDFD_OPEN, uintptr(pid), 0)
-	if !handle.ok() {
-		return handle
-	}
-	defer sys(unix.SYS_CLOSE, uintptr(handle.value))
-	return sys(unix.SYS_PIDFD_GETFD, uintptr(handle.value), uintptr(fd), 0)
+	return f(k)
 }
 
 func serveOp(a *actor, c *call) result {
-	return a.withUffd(c, func(fd int, addr, length uintptr) result {
-		switch {
-		case c.guard:
-			return onRange(fd, uffdioWriteprotect, addr, length, 0)
-		case c.data == nil:
-			return zeroPages(fd, addr, length)
+	return a.onPages(c, func(k keeper) result {
+		if c.guard {
+			return k.(uffdKeeper).unprotect(c.fromPage, c.toPage)
 		}
-		return copyPages(fd, addr, a.scratch[:length])
+		if c.data == nil {
+			return k.serve(c.fromPage, c.toPage, nil)
+		}
+		return k.serve(c.fromPage, c.toPage, a.scratch[:int64(c.toPage-c.fromPage)*pageSize])
 	})
 }
 
 func poisonOp(a *actor, c *call) result {
-	return a.withUffd(c, func(fd int, addr, length uintptr) result { return onRange(fd, uffdioPoison, addr, length, 0) })
+	return a.onPages(c, func(k keeper) result { return k.poison(c.fromPage, c.toPage) })
 }
 
-// unregisterOp also wakes: the kernel does that by itself for missing pages only.
 func unregisterOp(a *actor, c *call) result {
-	return a.withUffd(c, func(fd int, addr, length uintptr) result {
-		r := onRange(fd, uffdioUnregister, addr, length, 0)
-		onRange(fd, uffdioWake, addr, length, 0)
-		return r
-	})
+	return a.onPages(c, func(k keeper) result { return k.free(c.fromPage, c.toPage) })
 }
 
 // munmapOp wakes those who were stopped in what is gone now: the kernel lets them sleep.
@@ -180,10 +170,16 @@ func munmapOp(a *actor, c *call) result {
 	if rec == nil {
 		return sys(unix.SYS_MUNMAP, c.base(), c.length())
 	}
+	k, r := a.keeper(rec)
+	if !r.ok() {
+		return r
+	}
+	defer k.close()
 	from := int((c.base() - c.uses[0].addr) / uintptr(pageSize))
-	a.table.release(rec, from, from+int((c.length()+uintptr(pageSize)-1)/uintptr(pageSize)))
-	r := sys(unix.SYS_MUNMAP, c.base(), c.length())
-	onRange(int(rec.fd.Load()), uffdioWake, c.base(), c.length(), 0)
+	to := from + int((c.length()+uintptr(pageSize)-1)/uintptr(pageSize))
+	a.table.release(rec, from, to)
+	r = sys(unix.SYS_MUNMAP, c.base(), c.length())
+	k.wake(from, to)
 	return r
 }
 
@@ -233,8 +229,7 @@ func (t *table) whom(c *call, seq uint64) uint64 {
 // stopper is the thread of an address space that hears of stops there.
 func (p *program) stopper(a *actor) *stopper {
 	p.hearing.Do(func() {
-		r := sys(unix.SYS_EPOLL_CREATE1, unix.EPOLL_CLOEXEC)
-		p.stops = &stopper{table: a.table, prog: p, space: a.space, epoll: int(r.value), open: map[int]*stallRecord{}}
+		p.stops = newStopper(p, a.space)
 		go p.stops.run()
 	})
 	return p.stops

@@ -7,8 +7,21 @@ import (
 	"github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	"faultline/harness/demand/demandtest"
 	"faultline/harness/worker"
 )
+
+// ways does a test with each way to stall, with a folder of its own.
+func ways(t *testing.T, test func(t *testing.T, cfg worker.Config)) {
+	t.Run("userfaultfd", func(t *testing.T) {
+		needUffd(t)
+		test(t, worker.Config{Dir: t.TempDir()})
+	})
+	t.Run("files", func(t *testing.T) {
+		mount, _ := demandtest.Mount(t)
+		test(t, worker.Config{Dir: t.TempDir(), Stalls: mount})
+	})
+}
 
 // needUffd skips where the kernel does not let us stop it.
 func needUffd(t *testing.T) {
@@ -31,10 +44,11 @@ stalled(u[0:1p]) -> 0
 func times(n int, line string) string { return strings.Repeat(line+"\n", n) }
 
 // The watcher sees that a step is stopped, and since when it is not any more.
-func TestAStoppedStepIsShown(t *testing.T) {
-	needUffd(t)
+func TestAStoppedStepIsShown(t *testing.T) { ways(t, testAStoppedStepIsShown) }
+
+func testAStoppedStepIsShown(t *testing.T, cfg worker.Config) {
 	g := gomega.NewWithT(t)
-	w := start(t, worker.Config{Dir: t.TempDir()})
+	w := start(t, cfg)
 	served := times(4, "proceeds(t1) -> any") + "serve(u[0:1p], 's'*1p)\nstalled(u[1p:2p]) -> 1p\n" + times(4, "proceeds(t1) -> any") + "serve(u[1p:2p])\nwait(t1)\ncheck(u, pat1*2p)\n"
 	g.Expect(w.Send(1, program(t, atStall+served))).To(gomega.Succeed())
 	actor := func() worker.Live {
@@ -53,13 +67,13 @@ func TestAStoppedStepIsShown(t *testing.T) {
 }
 
 // What stalled returns is where an actor is, which one if that was asked, or that nobody comes any more.
-func TestStalled(t *testing.T) {
-	needUffd(t)
-	w := start(t, worker.Config{Dir: t.TempDir()})
+func TestStalled(t *testing.T) { ways(t, testStalled) }
+
+func testStalled(t *testing.T, cfg worker.Config) {
+	w := start(t, cfg)
 	for i, text := range []string{
 		atStall + "stalled(u, t1) -> 0\nt2: stat(A, size)\nstalled(u, t2) -> ESRCH\nserve(u)\nwait(t1)",
 		atStall + "t2: pread(d, u[1p:2p], 0)\nstalled(u, t2) -> 1p\nstalled(u, t1) -> 0\nserve(u)",
-		atStall + "t2: pread(d, u[0:1p], 0)\nstalled(u, t2) -> 0\nserve(u)",
 		atStall + "stalled(u[1p:2p]) -> ESRCH\nserve(u)\nwait(t1)\nstalled(u) -> ESRCH",
 		atStall + "serve(u)\nwait(t1)\nserve(u[1p:2p]) -> EEXIST",
 		// An actor serves what stops the main thread.
@@ -70,8 +84,26 @@ func TestStalled(t *testing.T) {
 		"file A = pat1*4p\np1: d = open(A, rdwr)\np1: u = stall(2p)\np1: pwrite(d, u, 0) -> 2p\nstalled(u, p1) -> 0\nserve(u, 's'*2p)\nwait(p1)\ncheck(A, 's'*2p + pat1[2p:4p])",
 		// What is let go on goes on: with an error, or without.
 		"file A = pat1*4p\nd = open(A, rdwr)\nu = stall(2p)\nt1: pwrite(d, u, 0) -> EFAULT\nstalled(u) -> 0\nmunmap(u)\nwait(t1)\ncheck(A, pat1*4p)",
+		"u = stall(1p)\nt1: load(u) -> 1p\nstalled(u) -> 0\nserve(u, 's'*1p)\nwait(t1)\nstore(u, 'x'*1p)\ncheck(u, 'x'*1p)",
+		"file A = pat1*4p\nd = open(A, rdwr)\nu = stall(2p)\nt1: pread(d, u, 0) -> EFAULT\nstalled(u) -> 0\npoison(u)\nwait(t1)",
+		"u = stall(1p)\nt1: load(u) -> SIGBUS\nstalled(u) -> 0\npoison(u)\nwait(t1)\nload(u) -> SIGBUS\npoison(u) -> EEXIST",
+		"file A = pat1*4p\nd = open(A, rdwr)\nu = stall(2p)\nt1: pread(d, u, 0) -> 2p\nstalled(u) -> 0\nunregister(u)\nwait(t1)\ncheck(u, pat1*2p)",
+	} {
+		g := gomega.NewWithT(t)
+		g.Expect(w.Send(uint64(i+1), program(t, text))).To(gomega.Succeed())
+		r := next(t, w)
+		g.Expect(r.Passed()).To(gomega.BeTrue(), "%+v\n%s", r, text)
+	}
+}
+
+// What only a userfaultfd does: guards, and two actors at one page.
+func TestUserfaultfdOnly(t *testing.T) {
+	needUffd(t)
+	w := start(t, worker.Config{Dir: t.TempDir()})
+	for i, text := range []string{
+		atStall + "t2: pread(d, u[0:1p], 0)\nstalled(u, t2) -> 0\nserve(u)",
 		"file A = pat1*4p\nd = open(A, rdwr)\nu = guard('g'*2p)\nt1: pread(d, u, 0) -> 2p\nstalled(u) -> 0\nunregister(u)\nwait(t1)\ncheck(u, pat1*2p)",
-		"u = stall(1p)\nt1: load(u) -> 1p\nstalled(u) -> 0\nserve(u, 's'*1p)\nwait(t1)\nu2 = guard('g'*1p)\nt1: store(u2, 'x'*1p)\nstalled(u2) -> 0\nserve(u2)\nwait(t1)\ncheck(u2, 'x'*1p)",
+		"u2 = guard('g'*1p)\nt1: store(u2, 'x'*1p)\nstalled(u2) -> 0\nserve(u2)\nwait(t1)\ncheck(u2, 'x'*1p)",
 	} {
 		g := gomega.NewWithT(t)
 		g.Expect(w.Send(uint64(i+1), program(t, text))).To(gomega.Succeed())
@@ -81,10 +113,11 @@ func TestStalled(t *testing.T) {
 }
 
 // A wrong step lets all go who are stopped, in every process, and is the failure.
-func TestAFailureLetsAllGo(t *testing.T) {
-	needUffd(t)
+func TestAFailureLetsAllGo(t *testing.T) { ways(t, testAFailureLetsAllGo) }
+
+func testAFailureLetsAllGo(t *testing.T, cfg worker.Config) {
 	g := gomega.NewWithT(t)
-	w := start(t, worker.Config{Dir: t.TempDir()})
+	w := start(t, cfg)
 	text := "p1: u2 = stall(1p)\np1: load(u2)\n" + strings.TrimPrefix(atStall, "file A = pat1*4p\n")
 	g.Expect(w.Send(1, program(t, "file A = pat1*4p\n"+text+"stalled(u2) -> 0\nstat(A, size) -> 5\nserve(u)\nserve(u2)\n"))).To(gomega.Succeed())
 	r := next(t, w)
@@ -94,9 +127,10 @@ func TestAFailureLetsAllGo(t *testing.T) {
 }
 
 // A program that nobody could bring to its end is told as its own fault.
-func TestNobodyServes(t *testing.T) {
-	needUffd(t)
-	w := start(t, worker.Config{Dir: t.TempDir()})
+func TestNobodyServes(t *testing.T) { ways(t, testNobodyServes) }
+
+func testNobodyServes(t *testing.T, cfg worker.Config) {
+	w := start(t, cfg)
 	for i, text := range []string{
 		atStall + "wait(t1)\nserve(u)\n", atStall,
 		"u = stall(1p)\nload(u)\n", "p1: u = stall(1p)\np1: load(u)\n", atStall + "t2: pread(d, u[1p:2p], 0)\n",
@@ -111,10 +145,11 @@ func TestNobodyServes(t *testing.T) {
 }
 
 // Who is stopped can be killed.
-func TestAStoppedWorkerIsKilled(t *testing.T) {
-	needUffd(t)
+func TestAStoppedWorkerIsKilled(t *testing.T) { ways(t, testAStoppedWorkerIsKilled) }
+
+func testAStoppedWorkerIsKilled(t *testing.T, cfg worker.Config) {
 	g := gomega.NewWithT(t)
-	w := start(t, worker.Config{Dir: t.TempDir()})
+	w := start(t, cfg)
 	g.Expect(w.Send(1, program(t, strings.Replace(atStall, "pread", "pwrite", 1)+times(40, "proceeds(t1) -> any")))).To(gomega.Succeed())
 	g.Eventually(func() bool {
 		live := w.Live()
@@ -125,10 +160,11 @@ func TestAStoppedWorkerIsKilled(t *testing.T) {
 }
 
 // proceeds tells an actor that sleeps from one that works, and says where it sleeps.
-func TestProceeds(t *testing.T) {
-	needUffd(t)
+func TestProceeds(t *testing.T) { ways(t, testProceeds) }
+
+func testProceeds(t *testing.T, cfg worker.Config) {
 	g := gomega.NewWithT(t)
-	w := start(t, worker.Config{Dir: t.TempDir()})
+	w := start(t, cfg)
 	busy := strings.ReplaceAll(times(5000, "stat(A, size)"), "stat", "p2: stat")
 	g.Expect(w.Send(1, program(t, atStall+busy+"proceeds(p2) -> 0\nserve(u)\n"))).To(gomega.Succeed())
 	r := next(t, w)
@@ -139,6 +175,6 @@ func TestProceeds(t *testing.T) {
 	g.Expect(f.Text).To(gomega.HavePrefix("wanted 0, got EAGAIN: t1 sleeps"))
 	g.Expect(f.Asleep.Step).To(gomega.Equal(2))
 	if unix.Geteuid() == 0 {
-		g.Expect(f.Asleep.Stack).To(gomega.ContainElement("handle_userfault"))
+		g.Expect(f.Asleep.Stack).To(gomega.ContainElement(gomega.BeElementOf("handle_userfault", "request_wait_answer")))
 	}
 }

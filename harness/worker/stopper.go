@@ -15,8 +15,13 @@ type stopper struct {
 	// space is the slot of the process, 0 for the child.
 	space, epoll int
 
-	mu   sync.Mutex
-	open map[int]*stallRecord // by userfaultfd
+	mu    sync.Mutex
+	open  map[int]*stallRecord    // by userfaultfd
+	files map[uint32]*stallRecord // by number, in package demand
+	// made is how many files there were, orders the descriptor that takes orders for them, bell what ends a poll: an eventfd.
+	made   uint32
+	orders int
+	bell   int
 	// events is the count of the program's events when everybody was found stopped or waiting; 0 if somebody was not.
 	events uint64
 
@@ -24,6 +29,12 @@ type stopper struct {
 	event unix.EpollEvent
 	ready [maxStalls]unix.EpollEvent
 	msg   uffdMsg
+	rung  uint64
+}
+
+func newStopper(p *program, space int) *stopper {
+	epoll := sys(unix.SYS_EPOLL_CREATE1, unix.EPOLL_CLOEXEC)
+	return &stopper{table: p.table, prog: p, space: space, epoll: int(epoll.value), open: map[int]*stallRecord{}, files: map[uint32]*stallRecord{}, orders: -1}
 }
 
 // add begins to listen.
@@ -31,6 +42,10 @@ func (w *stopper) add(fd int, rec *stallRecord) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.open[fd] = rec
+	w.watch(fd)
+}
+
+func (w *stopper) watch(fd int) {
 	w.event = unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
 	sys(unix.SYS_EPOLL_CTL, uintptr(w.epoll), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&w.event)))
 }
@@ -51,6 +66,11 @@ func (w *stopper) closeAll() {
 		sys(unix.SYS_CLOSE, uintptr(fd))
 	}
 	clear(w.open)
+	for number, rec := range w.files {
+		w.table.release(rec, 0, int(rec.pages.Load()))
+		fileKeeper{orders: w.orders, file: number}.free(0, int(rec.pages.Load()))
+	}
+	clear(w.files)
 	w.events = 0
 }
 
@@ -64,6 +84,8 @@ func (w *stopper) run() {
 		for _, e := range w.poll(0) {
 			if rec := w.open[int(e.Fd)]; rec != nil {
 				w.read(int(e.Fd), rec)
+			} else if int(e.Fd) == w.bell {
+				sys(unix.SYS_READ, uintptr(w.bell), uintptr(unsafe.Pointer(&w.rung)), unsafe.Sizeof(w.rung))
 			}
 		}
 		timeout = -1
@@ -138,7 +160,12 @@ func (p *program) touches(step int, rec *stallRecord) bool {
 
 func (w *stopper) anyStopped() bool {
 	for _, rec := range w.open {
-		if rec.find(0, int(rec.pages.Load()), ^letGo) >= 0 {
+		if rec.stopsAnyone() {
+			return true
+		}
+	}
+	for _, rec := range w.files {
+		if rec.stopsAnyone() {
 			return true
 		}
 	}

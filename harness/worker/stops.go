@@ -16,8 +16,10 @@ const maxStalls = 16
 type stallRecord struct {
 	// state is that of the stall as an object: see object.
 	state atomic.Uint32
-	// owner is the slot of the process whose memory it is, 0 for the child itself; fd is the userfaultfd there.
+	// owner is the slot of the process whose memory it is, 0 for the child itself. If file is set the pages are those of a file of package demand, and fd
+	// is its number; or else fd is the userfaultfd in that process.
 	owner, fd atomic.Int32
+	file      atomic.Bool
 	pages     atomic.Int32
 	addr      atomic.Uint64
 	words     [prog.MaxStall]atomic.Uint64
@@ -100,6 +102,8 @@ func (rec *stallRecord) find(from, to int, who uint64) int {
 	}
 	return -1
 }
+
+func (rec *stallRecord) stopsAnyone() bool { return rec.find(0, int(rec.pages.Load()), ^letGo) >= 0 }
 
 // What a thread may wait for: that somebody is stopped, which ends by itself, or that an actor has done its steps.
 const (

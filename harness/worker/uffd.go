@@ -11,6 +11,9 @@ import (
 const (
 	uffdAPI = 0xaa
 
+	// userfaultfdNew is USERFAULTFD_IOC_NEW, of /dev/userfaultfd.
+	userfaultfdNew = 0xaa00
+
 	uffdioAPI          = 0xc018aa3f
 	uffdioRegister     = 0xc020aa00
 	uffdioUnregister   = 0x8010aa01
@@ -53,9 +56,25 @@ func ioctl(fd int, request, arg uintptr) result {
 	return done(unix.SYS_IOCTL, uintptr(fd), request, arg)
 }
 
-// openUffd gets a userfaultfd that also takes faults of the kernel. Its reads do not block: poll(2) works on no other.
-func openUffd(features uint64) result {
+var uffdPath = []byte("/dev/userfaultfd\x00")
+
+// newUffd gets a userfaultfd that also takes faults of the kernel. Its reads do not block: poll(2) works on no other. Who may not call
+// userfaultfd(2) may have been given the device (Linux 6.1).
+func newUffd() result {
 	r := sys(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK)
+	if r.errno != unix.EPERM {
+		return r
+	}
+	device := sys(unix.SYS_OPENAT, atCWD, address(uffdPath), unix.O_RDWR|unix.O_CLOEXEC)
+	if !device.ok() {
+		return r
+	}
+	defer sys(unix.SYS_CLOSE, uintptr(device.value))
+	return sys(unix.SYS_IOCTL, uintptr(device.value), userfaultfdNew, unix.O_CLOEXEC|unix.O_NONBLOCK)
+}
+
+func openUffd(features uint64) result {
+	r := newUffd()
 	if !r.ok() {
 		return r
 	}
