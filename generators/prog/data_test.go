@@ -229,6 +229,14 @@ func TestRequires(t *testing.T) {
 		need + "b = anon('b')\npwritev2(d, {b}, 0, append|nowait|hipri)":   {"hipri", "append-flag"},
 		need + "b = anon('b')\npwritev2(d, {b}, 0, dsync|sync)":            {"sync-flag"},
 		need + "b = anon('b')\npreadv2(d, {b}, 0, nowait)\npread(d, b, 0)": {"nowait"},
+		// Two actors at one page of a stall are an affair of userfaultfd, unless the page is let go between.
+		need + "u = stall(2p)\nt1: pread(d, u, 0)\nserve(u[0:1p])\nserve(u[1p:2p])\ncheck(u)":   {"stall"},
+		need + "u = stall(2p)\nt1: pread(d, u[1:1p-1], 0)\nt2: pread(d, u[1p:2p], 0)\nserve(u)": {"stall"},
+		need + "u = stall(2p)\nt1: pread(d, u[1:1p+1], 0)\nt2: pread(d, u[1p:2p], 0)\nserve(u)": {"stall", "userfaultfd"},
+		need + "u = stall(1p)\nt1: load(u)\nt2: load(u)\nt3: stalled(u)\nt3: munmap(u)":         {"stall", "userfaultfd"},
+		need + "u = stall(1p)\nt1: load(u)\nt3: poison(u)\nt2: load(u)":                         {"stall", "stall-poison"},
+		need + "p1: u = stall(1p)\np1: load(u)\nserve(u)\nu = stall(1p)\nt1: load(u)\nserve(u)": {"stall"},
+		need + "u = guard('g'*1p)\nt1: store(u, 'x'*1p)\nt2: store(u, 'x'*1p)\nserve(u)":        {"uffd-wp"},
 	} {
 		g := gomega.NewWithT(t)
 		p, err := Parse("prog x\n" + text)

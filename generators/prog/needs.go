@@ -45,9 +45,10 @@ var Needs = []Need{
 	{"drop-caches", "/proc/sys/vm/drop_caches can be written (root)"},
 	{"prot-none", "system calls get EFAULT in memory that mprotect(2) has closed after it was touched"},
 	{"mlock", "the limit of locked memory leaves room for some pages"},
-	{"userfaultfd", "userfaultfd(2) stops system calls at memory of their caller (root, or vm.unprivileged_userfaultfd)"},
+	{"stall", "system calls can be stopped at memory of their caller: userfaultfd(2), or a FUSE file whose pages arrive on demand"},
+	{"stall-poison", "pages of a stall can be made bad: UFFDIO_POISON (Linux 6.6), or a FUSE file"},
+	{"userfaultfd", "userfaultfd(2) stops system calls at memory of their caller (root, vm.unprivileged_userfaultfd, or /dev/userfaultfd): several actors at one page too"},
 	{"uffd-wp", "userfaultfd(2) has UFFDIO_WRITEPROTECT (Linux 5.7)"},
-	{"uffd-poison", "userfaultfd(2) has UFFDIO_POISON (Linux 6.6)"},
 	{"other", "another file system, not under test, has room for a file"},
 	{"atomic-read", "a buffered read sees a buffered write of another task whole or not at all"},
 	{"unlocked-read", "a buffered read holds nothing over its user copy for which a write to the file, or a truncate, waits"},
@@ -89,6 +90,9 @@ func Requires(p *Prog) []string {
 	for i := range p.Steps {
 		requires(&p.Steps[i], want)
 	}
+	if crowded(p) {
+		want["userfaultfd"] = true
+	}
 	var list []string
 	for _, n := range Needs {
 		if want[n.Name] {
@@ -112,7 +116,7 @@ var wordNeeds = map[string]map[string]string{
 var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
 	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
-	"stall": "userfaultfd", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "uffd-poison"}
+	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {
 	if need := opNeeds[s.Op]; need != "" {

@@ -3,6 +3,7 @@ package prog
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Rules for stalls: memory whose first touch stops until somebody serves it.
@@ -117,4 +118,70 @@ func structWithin(length, at Size, v Value) error {
 		return fmt.Errorf("found %s from %v to %v, wanted it within %v", v.Struct, at, end, length)
 	}
 	return nil
+}
+
+// crowded reports whether two actors may be stopped at one page of a stall: both have a step that touches it before the step that lets go. Of the
+// second one only userfaultfd(2) tells.
+func crowded(p *Prog) bool {
+	stalls, waiting, ended := map[string]Size{}, map[place]string{}, map[place]bool{}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Op == "stall" { // a guard is nothing but userfaultfd's
+			stalls[homeOf(s)+s.Makes] = s.Args[0].(Size)
+		}
+		for _, at := range placesIn(s, stalls) {
+			who, somebody := waiting[at]
+			switch {
+			case EndsStall(s.Op):
+				ended[at] = true
+			case s.Op == "stalled", ended[at]:
+			case somebody && who != s.Actor:
+				return true
+			default:
+				waiting[at] = s.Actor
+			}
+		}
+	}
+	return false
+}
+
+// place is a page of a stall, which is named by its process, a slash and its name.
+type place struct {
+	stall string
+	page  int64
+}
+
+// placesIn are the pages of stalls among a step's arguments. Where pages are larger than the smallest ones they are fewer.
+func placesIn(s *Step, stalls map[string]Size) (list []place) {
+	const page = 4096
+	for _, a := range s.Args {
+		b, _ := a.(Buf)
+		for _, r := range b.Ranges {
+			stall := homeOf(s) + r.Of
+			if _, own := stalls[stall]; !own && OnStall(s.Op) {
+				for name := range stalls { // the only one of that name
+					if strings.HasSuffix(name, "/"+r.Of) {
+						stall = name
+					}
+				}
+			}
+			length, found := stalls[stall]
+			if !found {
+				continue
+			}
+			from, to := r.bounds(length)
+			for k := from.In(page) / page; k*page < to.In(page); k++ {
+				list = append(list, place{stall, k})
+			}
+		}
+	}
+	return list
+}
+
+// homeOf begins the names of a step's address space.
+func homeOf(s *Step) string {
+	if s.Process() {
+		return s.Actor + "/"
+	}
+	return "/"
 }

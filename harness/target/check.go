@@ -18,6 +18,11 @@ func (b *local) Check(ctx context.Context) error {
 			return b.unfit(Died, nil, "its server has ended: %s", how)
 		}
 	}
+	if b.stallServer != nil {
+		if how, ended := b.stallServer.ended(0); ended {
+			return b.unfit(Vanished, nil, "the server of the files that stalls are has ended: %s", how)
+		}
+	}
 	s, err := ask[sight](ctx, b.hands, "check "+b.home.Path, "look", lookArgs{b.home, b.mount, b.silent})
 	if err != nil {
 		return b.explainCheck(err)

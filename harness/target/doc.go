@@ -2,7 +2,7 @@
 // user, a loop-mounted image, a tmpfs, an overlay, or one of our own servers with a planted fault; each kind is one file
 // here and one row of [Kinds].
 //
-// It imports generators/prog for the table of needs, harness/watch, harness/self, targetfs/planted, golang.org/x/sys and
+// It imports generators/prog for the table of needs, harness/watch, harness/self, harness/demand, targetfs/planted, golang.org/x/sys and
 // the standard library.
 //
 //	t, err := target.Open(ctx, "loop:ext4,size=1G,mount=noatime", target.Options{})

@@ -70,7 +70,7 @@ func examinations() []examination {
 		{"fuse", "the target fuse, which is the default, and planted: targets", plain("/dev/fuse", func() []lack { return slices.Concat(lacksFuse(), lacksType("fuse")) })},
 		{"fsck.gfs2", "nothing: the image of the target fuse is checked by our own check alone", plain("for the target fuse", lacksFsckGFS2)},
 		{"fusectl", "nothing: the server of a FUSE target that hangs is killed instead of aborting its connection", examineFusectl},
-		{"userfaultfd", "programs with a stall, a buffer that stops a system call inside its copy", examineUserfaultfd},
+		{"userfaultfd", "programs with a guard, which stops writers to memory; without fuse as well all programs with a stall, a buffer that stops a system call inside its copy", examineUserfaultfd},
 		{"kernel stacks", "kernel stacks in the evidence of a hang", examineStack},
 		{"kernel log", "the search of the kernel log for oopses and warnings after every program", examineKernelLog},
 		{"locked memory", "programs with mlock", examineMemlock},
@@ -113,16 +113,13 @@ func examineFusectl() (string, []lack) {
 
 // examineUserfaultfd asks for a descriptor that serves faults from inside the kernel too: userfaultfd(2) without UFFD_USER_MODE_ONLY.
 func examineUserfaultfd() (string, []lack) {
-	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
-	if errno == 0 {
-		unix.Close(int(fd))
-		return "for faults in the kernel too", nil
+	fd, through, err := newUserfaultfd()
+	if err != nil {
+		what, mend, _ := strings.Cut(err.Error(), "; it takes ")
+		return "", []lack{{what, mend}}
 	}
-	if f, err := os.OpenFile("/dev/userfaultfd", os.O_RDWR, 0); err == nil {
-		f.Close()
-		return "through /dev/userfaultfd", nil
-	}
-	return "", []lack{{fmt.Sprintf("userfaultfd(2) for faults in the kernel: %v", errno), "root, sysctl vm.unprivileged_userfaultfd=1, or access to /dev/userfaultfd"}}
+	unix.Close(fd)
+	return through, nil
 }
 
 func examineStack() (string, []lack) {

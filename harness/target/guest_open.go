@@ -51,7 +51,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	if o.kind == kernels.UML {
-		b.setLack("uffd-poison", "User Mode Linux panics when a poisoned page is touched (arch/um/kernel/trap.c: handle_page_fault); seen on 7.2")
+		b.setLack("stall-poison", "User Mode Linux panics when a poisoned page is touched (arch/um/kernel/trap.c: handle_page_fault); seen on 7.2")
 	}
 	return nil
 }

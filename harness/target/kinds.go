@@ -49,7 +49,10 @@ func Open(ctx context.Context, spec string, opts Options) (Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", spec, err)
 	}
-	if err := kind.open(ctx, b, arg); err != nil {
+	if err = kind.open(ctx, b, arg); err == nil {
+		err = b.chooseStalls(ctx)
+	}
+	if err != nil {
 		err = b.explainOpen(err)
 		if undoErr := b.Close(context.WithoutCancel(ctx)); undoErr != nil {
 			err = fmt.Errorf("%w; and it could not be put back: %w", err, undoErr)
@@ -157,6 +160,12 @@ func newLocal(spec string, opts Options) (*local, error) {
 	anywhere := opts.Temp == "" && os.Getenv("TMPDIR") == ""
 	if opts.Temp == "" {
 		opts.Temp = os.TempDir()
+	}
+	if opts.StallWith == "" {
+		opts.StallWith = os.Getenv(StallWithEnv)
+	}
+	if !slices.Contains(stallWays, opts.StallWith) {
+		return nil, &UsageError{spec, fmt.Sprintf("there is no way to stall with %q, only with %s and %s", opts.StallWith, WithUserfaultfd, WithFUSE)}
 	}
 	if opts.Patience == 0 {
 		opts.Patience = defaultPatience

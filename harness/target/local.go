@@ -35,10 +35,13 @@ type local struct {
 	facts  Facts
 	lacks  map[string]string // need -> reason, beginning with the need
 	server *server           // nil unless a process of ours serves it
-	base   Target            // what it is stacked on, or nil
-	under  string            // the type that it is stacked on in a guest, or empty
-	guest  *guest.Guest      // nil unless it is in one
-	silent bool              // Check must not make a file: that could set off a planted fault
+	// stalls is where stalls are files, empty where they are not, and stallServer serves them.
+	stalls      string
+	stallServer *server
+	base        Target       // what it is stacked on, or nil
+	under       string       // the type that it is stacked on in a guest, or empty
+	guest       *guest.Guest // nil unless it is in one
+	silent      bool         // Check must not make a file: that could set off a planted fault
 
 	mu    sync.Mutex
 	ruins *Unfit // why the mount is of no use any more, and fsck cannot look at it; nil if it is

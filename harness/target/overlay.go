@@ -52,7 +52,9 @@ func openOverlay(ctx context.Context, b *local, arg string) error {
 }
 
 func (b *local) openBelow(ctx context.Context, spec string) error {
-	base, err := Open(ctx, spec, b.opts)
+	opts := b.opts
+	opts.StallWith = WithUserfaultfd // no program runs there
+	base, err := Open(ctx, spec, opts)
 	var missing *Missing
 	if errors.As(err, &missing) {
 		return &Missing{b.spec, missing.What}

@@ -44,7 +44,7 @@ var probes = slices.Concat([]probeRow{
 	{"mlock", (*prober).mlock},
 	{"userfaultfd", uffd("", 0)},
 	{"uffd-wp", uffd("UFFD_FEATURE_PAGEFAULT_FLAG_WP", 1<<0)},
-	{"uffd-poison", uffd("UFFD_FEATURE_POISON", 1<<14)},
+	{"stall-poison", uffd("UFFD_FEATURE_POISON", 1<<14)},
 }, entryProbes)
 
 // probeRow is an ability, and how to find out whether it is there.

@@ -90,14 +90,14 @@ func (p *prober) mlock() error {
 // uffd opens a userfaultfd that takes faults of the kernel, and looks whether it has a feature (UFFDIO_API, include/uapi/linux/userfaultfd.h).
 func uffd(name string, feature uint64) func(*prober) error {
 	return func(*prober) error {
-		fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
-		if errno != 0 {
-			return fmt.Errorf("userfaultfd: %w; it takes root, or sysctl vm.unprivileged_userfaultfd=1", errno)
+		fd, _, err := newUserfaultfd()
+		if err != nil {
+			return err
 		}
-		defer unix.Close(int(fd))
+		defer unix.Close(fd)
 		const uffdioAPI = 0xc018aa3f
 		api := struct{ api, features, ioctls uint64 }{api: 0xaa}
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, uffdioAPI, uintptr(unsafe.Pointer(&api))); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uffdioAPI, uintptr(unsafe.Pointer(&api))); errno != 0 {
 			return fmt.Errorf("ioctl(UFFDIO_API): %w", errno)
 		}
 		if api.features&feature != feature {

@@ -21,7 +21,7 @@ import (
 // Every need of programs is decided here in exactly one way.
 func TestEveryNeedIsProbedOrPromised(t *testing.T) {
 	g := gomega.NewWithT(t)
-	decided := append([]string{"other"}, guarantees()...)
+	decided := append([]string{"other", "stall"}, guarantees()...)
 	for _, p := range probes {
 		decided = append(decided, p.need)
 	}
@@ -191,6 +191,7 @@ func init() {
 				fmt.Println(why)
 			}
 		}
+		fmt.Println("stalls", tg.Mount().Stalls, tg.Stalls() != "")
 		fmt.Println("close", tg.Close(context.Background()))
 		for _, spec := range []string{"loop:ext4", "tmpfs:", "overlay:", "dir:/root", "planted:none"} {
 			tg, err := Open(context.Background(), spec, Options{Temp: args[0]})
@@ -237,6 +238,13 @@ func TestWithoutRoot(t *testing.T) {
 		"doctor drop_caches | open /proc/sys/vm/drop_caches: permission denied | root; in a container --privileged",
 	} {
 		g.Expect(strings.Split(text, "\n")).To(gomega.ContainElement(line))
+	}
+	g.Expect(text).To(gomega.MatchRegexp(`(?m)^(stalls fuse true|stalls userfaultfd false|stall: userfaultfd: .*; and no FUSE file can do instead: .*)$`))
+	if info, err := os.Stat("/dev/fuse"); err == nil && info.Mode()&0o006 == 0o006 {
+		if _, err := findTool("fusermount3"); err != nil {
+			t.Skip("the rest needs fusermount3")
+		}
+		g.Expect(text).NotTo(gomega.ContainSubstring("stall: "))
 	}
 	g.Expect(glob(t, filepath.Join(dir, "*"))).To(gomega.BeEmpty())
 }

@@ -25,6 +25,10 @@ type Target interface {
 	// It is empty if Lacks("other") has a reason.
 	Other() string
 
+	// Stalls is where files with pages on demand are made (package demand): stalls of programs are such files. It is empty where they are memory of a
+	// userfaultfd.
+	Stalls() string
+
 	// Lacks says why a need of prog.Needs is not met: "punch: fallocate(PUNCH_HOLE): operation not supported (EOPNOTSUPP)".
 	// Empty means that it is.
 	Lacks(need string) string
@@ -66,14 +70,17 @@ type Facts struct {
 	DIOAlign  int    // bytes; stx_dio_offset_align of statx(2), 0 if the kernel does not say (before 6.1, or the type does not)
 	Kernel    string // release of the kernel that has mounted it
 	Guest     bool   // that kernel is a guest's; all paths and numbers here are the guest's own
+	Stalls    string // how system calls are stopped: WithUserfaultfd or WithFUSE; empty if they cannot be
 	Note      string // what is other than was to be expected, and why; mostly empty
 }
 
 // Options say where a target may put things and how patient it is. The zero value is fine.
 type Options struct {
-	Temp     string        // folder for images and mount points; os.TempDir() if empty
-	Other    string        // folder for Target.Other; if empty, /dev/shm or the temporary folder
-	Patience time.Duration // how long one operation on the file system may take before it counts as hung; 30 s if 0. Close waits a tenth of it for users of the mount to end
+	Temp  string // folder for images and mount points; os.TempDir() if empty
+	Other string // folder for Target.Other; if empty, /dev/shm or the temporary folder
+	// StallWith forces a way to stop system calls: WithUserfaultfd or WithFUSE. If it is empty, StallWithEnv says, or else userfaultfd is used where it is there.
+	StallWith string
+	Patience  time.Duration // how long one operation on the file system may take before it counts as hung; 30 s if 0. Close waits a tenth of it for users of the mount to end
 }
 
 // room is the free space that a target needs, in bytes: many times what the largest programs use.

@@ -1,6 +1,6 @@
 // Package worker performs the system calls of programs, in a child process that does nothing else, and gives the parent a
 // handle on that child. A child can hang or die in any call, so it is watched from outside: it notes what every thread is about to do in
-// shared memory that outlives it. It imports prog, self, golang.org/x/sys and the standard library.
+// shared memory that outlives it. It imports prog, self, uring, demand, golang.org/x/sys and the standard library.
 //
 // # The child
 //
