@@ -98,7 +98,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 		{"harness/cli/cli.go", `import _ "github.com/onsi/ginkgo/v2"`, `harness/cli/cli.go imports github.com/onsi/ginkgo/v2: that belongs to suites/...`},
 		{"harness/cli/cli_test.go", "package cli\n\nimport _ \"github.com/onsi/ginkgo/v2\"\n", `harness/cli/cli_test.go imports github.com/onsi/ginkgo/v2: that belongs to suites/...`},
 		{"harness/cli/cli.go", `import _ "github.com/onsi/gomega"`, `harness/cli/cli.go imports github.com/onsi/gomega: that belongs to suites/...`},
-		{"generators/eof/eof.go", `import _ "github.com/hanwen/go-fuse/v2/fs"`, `generators/eof/eof.go imports github.com/hanwen/go-fuse/v2/fs: that belongs to targetfs/..., harness/target`},
+		{"generators/eof/eof.go", `import _ "github.com/hanwen/go-fuse/v2/fs"`, `generators/eof/eof.go imports github.com/hanwen/go-fuse/v2/fs: that belongs to targetfs/..., harness/target, harness/demand`},
 		{"generators/prog/prog.go", `import _ "golang.org/x/sys/unix"`, `generators/prog/prog.go imports golang.org/x/sys/unix: that belongs to harness/..., targetfs/..., results`},
 		{"results/case.go", `import _ "example.org/clever"`, `results/case.go imports example.org/clever: this module is in no rule`},
 		{"harness/new/new.go", comment + "package new\n\nimport _ \"faultline/results\"\n", `harness/new/new.go imports faultline/results: there is no rule for harness/new`},
