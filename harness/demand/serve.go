@@ -1,6 +1,7 @@
 package demand
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -51,17 +52,17 @@ func serve(dir string, lease io.Reader, ready io.Writer) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("serve files with pages on demand on %s: %w", dir, err), unmount(dir))
 	}
-	lost := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	go func() {
 		_, _ = io.Copy(io.Discard, lease) // its end is all that counts
-		close(lost)
+		cancel()
 	}()
-	select {
-	case <-connection.Ended(device):
-		return nil
-	case <-lost:
+	connection.Wait(ctx, device)
+	if ctx.Err() != nil {
 		return unmount(dir)
 	}
+	return nil
 }
 
 func options() *fs.Options {

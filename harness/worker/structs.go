@@ -109,9 +109,8 @@ func (a *actor) encodeAt(c *call) {
 
 // serveStructOp gives the pages of a stall what encodeAt has got ready for them.
 func serveStructOp(a *actor, c *call) result {
-	return a.withUffd(c, func(fd int, addr, length uintptr) result {
-		from := c.fromPage * int(pageSize)
-		return copyPages(fd, addr, a.scratch[from:from+int(length)])
+	return a.onPages(c, func(k keeper) result {
+		return k.serve(c.fromPage, c.toPage, a.scratch[int64(c.fromPage)*pageSize:int64(c.toPage)*pageSize])
 	})
 }
 
