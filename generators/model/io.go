@@ -102,6 +102,9 @@ func (m *model) readStep(s *prog.Step) (prog.Expect, error) {
 		// A block that a store through a mapping has just reserved cannot be read directly (iomap_dio_iter, IOMAP_DELALLOC).
 		want, lo = append(want, prog.Fails("EIO")), 0
 	}
+	if direct && hi > 0 && m.chases(sp, c.fd.ino, c.off) {
+		m.prog.Need("self-direct-read")
+	}
 	m.copyOnWrite(sp)
 	src := []place{{ino: c.fd.ino, off: c.off, n: hi}}
 	m.transfer(sp.places, src, m.read(src, hi), lo)

@@ -318,3 +318,15 @@ func (m *model) overlap(sp *span, i *inode, from, to int64) bool {
 	}
 	return false
 }
+
+// chases reports whether a read of the file at from is to fill, through a shared mapping, a page that it has still to read then.
+func (m *model) chases(sp *span, i *inode, from int64) bool {
+	end := from + sp.n
+	for _, p := range sp.places {
+		if m.overlap(&span{places: []place{p}}, i, from, end) && p.a.shared {
+			return true
+		}
+		from += p.n
+	}
+	return false
+}

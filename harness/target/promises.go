@@ -132,6 +132,13 @@ var promises = []promise{
 		why:    "the server is asked before it has been sent what was stored through a mapping: it takes data for a hole",
 		source: "fs/fuse/file.c: fuse_lseek writes nothing back; seen on 6.18: suites/regress/testdata/seek-over-dirty-mapping.prog"},
 
+	{need: "self-direct-read", types: []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "tmpfs", "fuse"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, xfs, btrfs, tmpfs and fuse seen on 6.18: they pin or fault in the buffer without writing it back in between"},
+	{need: "self-direct-read", types: []string{"gfs2"},
+		why:    "a direct read into a shared mapping of the pages that it reads faults for ever: each retry writes them back, which protects them, before it pins them",
+		source: "fs/gfs2/file.c: gfs2_file_direct_read retries __iomap_dio_rw, which calls filemap_write_and_wait_range; seen on 6.1, 6.12 and 7.2"},
+
 	{need: "clean-tail", types: []string{"xfs", "btrfs", "ext4"}, from: version{6, 14},
 		why:    "before 6.14 the tail of the last page was not always zeroed when the file grew",
 		source: "xfstests generic/363; seen on 6.18; btrfs da2dccd7451d"},

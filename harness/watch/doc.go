@@ -17,13 +17,14 @@
 //     in the run queue is not counted against it), and while watched it has used as much CPU time as the deadline allowed
 //     it in wall time. The second half is what keeps a starved thread on a busy machine from being called a livelock.
 //     A thread that sleeps while a server of the target spins by the same measure is reported as a server that spins.
-//   - Spinning, as a livelock that sleeps in between: at the hard limit the thread has made more than 10,000 voluntary
-//     context switches or page faults in this one step.
+//   - Spinning, as a livelock that sleeps in between: since the deadline the thread has made more voluntary context
+//     switches or page faults in this one step than any step needs: 100,000 after two deadlines, 10,000 at the hard limit.
+//     Counters need no confirmation, and so no pause of the samples puts this off.
 //   - Slow: anything else. At the hard limit it is Slow with Exhausted set, which is a timeout and never a hang. A server
 //     that is awake but gets no CPU at the hard limit is such a case too.
 //   - A stopped process, a frozen cgroup, and a machine that slept (the gap between two samples is far longer than asked
-//     for) restart the confirmation. The gap is not counted as elapsed time; the time stopped or frozen is, so that there is
-//     an answer in the end.
+//     for, and nobody waited for an answer) restart the confirmation. The gap is not counted as elapsed time, ten times; the
+//     time stopped or frozen is, so that there is an answer in the end.
 //
 // # Use
 //

@@ -8,8 +8,12 @@ import (
 const (
 	// limitFactor is the hard limit in deadlines.
 	limitFactor = 10
-	// manyEvents is the number of voluntary switches or faults that one step cannot need: a livelock that sleeps.
-	manyEvents = 10_000
+	// manyEvents is the number of voluntary switches or faults that one step cannot need: a livelock that sleeps. It is asked at the hard limit, and
+	// ten times as many from livelockFactor deadlines on.
+	manyEvents     = 10_000
+	livelockFactor = 2
+	// pauses is after how many interruptions a machine is not suspended now and then, but slow: the gaps count.
+	pauses = 10
 	// awakeRate is the context switches per second above which a sleeping server is said to be awake. A runtime's
 	// housekeeping (Go, glib) stays below it.
 	awakeRate = 20
@@ -45,9 +49,11 @@ type Judge struct {
 	began time.Time
 
 	lost   time.Duration // time that does not count: gaps in which this machine was suspended
-	last   time.Time     // of the sample before this one, zero at first
+	gaps   int           // how many there were
+	last   Sample        // the sample before this one, zero at first
 	first  *Sample       // the first sample after the deadline
-	window []Sample      // all samples since the last interruption, oldest first; the hard limit bounds their number
+	window []Sample      // all samples since then, oldest first; the hard limit bounds their number
+	steady int           // index in window of the first one since the last interruption
 }
 
 // NewJudge starts the watch over the thread tid, which began its step at began.
@@ -80,27 +86,29 @@ func (j *Judge) Observe(s Sample) Motion {
 	if j.first == nil {
 		j.first = &s
 	}
-	if interrupted != "" {
-		j.window = nil
-		return j.undecided(m, interrupted)
-	}
 	j.window = append(j.window, s)
-	return j.decide(m)
+	if interrupted != "" {
+		j.steady = len(j.window)
+	}
+	return j.decide(m, interrupted)
 }
 
 // tick keeps the clock, and says why the confirmation must start again, if it must.
 func (j *Judge) tick(s Sample) string {
 	before := j.last
-	j.last = s.At
-	if before.IsZero() {
+	j.last = s
+	if before.At.IsZero() {
 		return suspension(s)
 	}
 	// The monotonic clock stands still while a machine sleeps and the wall clock does not; in a paused guest it may be
 	// the other way round. Round drops the monotonic reading.
-	monotonic, wall := s.At.Sub(before), s.At.Round(0).Sub(before.Round(0))
+	monotonic, wall := s.At.Sub(before.At), s.At.Round(0).Sub(before.At.Round(0))
 	gap := max(monotonic, wall)
-	if gap > 4*j.rules.Interval+time.Second {
-		j.lost += max(0, monotonic-j.rules.Interval)
+	// Whoever waited for an answer was not suspended.
+	if gap-before.Took-s.Took > 4*j.rules.Interval+time.Second {
+		if j.gaps++; j.gaps <= pauses {
+			j.lost += max(0, monotonic-j.rules.Interval)
+		}
 		return fmt.Sprintf("no sample for %s: this machine was suspended or starved", seconds(gap))
 	}
 	return suspension(s)
@@ -150,25 +158,33 @@ func (j *Judge) undecided(m Motion, why string) Motion {
 	return m
 }
 
-// decide judges the latest samples that span the confirmation.
-func (j *Judge) decide(m Motion) Motion {
+// decide judges the latest samples that span the confirmation. What a thread has done since the deadline is proof without it.
+func (j *Judge) decide(m Motion, interrupted string) Motion {
 	w := j.view()
 	m.Window, m.Common = w.span, w.common()
-	if w.span < j.confirm() {
-		return j.undecided(m, fmt.Sprintf("watched for %s so far", seconds(w.span)))
+	late := j.overLimit(m.Elapsed)
+	events := w.thread.sinceFirst.events()
+	if events > 10*manyEvents && m.Elapsed >= livelockFactor*j.rules.Deadline || events > manyEvents && late {
+		m.Kind, m.Livelock = Spinning, true
+		m.Why = fmt.Sprintf("%d voluntary context switches and %d page faults in this one step", w.thread.sinceFirst.voluntary, w.thread.sinceFirst.faults)
+		return m
 	}
-	if why, spins := w.thread.spins(w.span, j.rules.Deadline); spins {
+	if interrupted == "" && w.span < j.confirm() {
+		interrupted = fmt.Sprintf("watched for %s so far", seconds(w.span))
+	}
+	if interrupted != "" {
+		if why, spins := w.spins(w.thread.sinceFirst, w.sinceFirst, j.rules.Deadline); spins && late {
+			m.Kind, m.Why = Spinning, why
+			return m
+		}
+		return j.undecided(m, interrupted)
+	}
+	if why, spins := w.spins(w.thread.inWindow, w.span, j.rules.Deadline); spins {
 		m.Kind, m.Why = Spinning, why
 		return m
 	}
 	if w.still {
 		return j.still(m, w)
-	}
-	if j.overLimit(m.Elapsed) && (w.thread.sinceFirst.voluntary > manyEvents || w.thread.sinceFirst.faults > manyEvents) {
-		m.Kind, m.Livelock = Spinning, true
-		m.Why = fmt.Sprintf("%d voluntary context switches and %d page faults in this one step",
-			w.thread.sinceFirst.voluntary, w.thread.sinceFirst.faults)
-		return m
 	}
 	return j.undecided(m, "it moves: "+w.thread.inWindow.String())
 }

@@ -123,6 +123,18 @@ func TestJudge(t *testing.T) {
 			runs(worker(s), since, 0.1, 0)
 			worker(s).MinorFaults = uint64(since / (500 * time.Microsecond))
 		}, watch.Spinning, between(10, 10), "page faults"},
+		{"livelock: 60,000 faults a second", func(since time.Duration, s *watch.Sample) {
+			runs(worker(s), since, 0.1, 0)
+			worker(s).MinorFaults = uint64(since / (time.Second / 60_000))
+		}, watch.Spinning, between(2.6, 3), "page faults"},
+		{"livelock: a million switches a second", func(since time.Duration, s *watch.Sample) {
+			runs(worker(s), since, 0.1, 0)
+			worker(s).Voluntary = uint64(since / time.Microsecond)
+		}, watch.Spinning, between(2, 2), "voluntary context switches"},
+		{"150,000 faults before the deadline and few after it", func(since time.Duration, s *watch.Sample) {
+			runs(worker(s), since, 0.1, 0)
+			worker(s).MinorFaults = uint64(min(since, time.Second)/(time.Second/150_000)) + uint64(since/(2*time.Millisecond))
+		}, watch.Slow, between(10, 10), "it moves"},
 		{"preempted 2,000 times a second", func(since time.Duration, s *watch.Sample) {
 			runs(worker(s), since, 0.05, 0.95)
 			worker(s).Involuntary = uint64(since / (500 * time.Microsecond))
@@ -256,6 +268,45 @@ func TestJudgeRestartsAfterAPause(t *testing.T) {
 		g.Expect(look(time.Hour + since).Kind).To(gomega.Equal(watch.Slow))
 	}
 	g.Expect(look(time.Hour + 1200*time.Millisecond).Kind).To(gomega.Equal(watch.Blocked))
+}
+
+// A machine that always answers late is slow and not suspended. What spins there is found all the same, and whatever it is, there is an answer.
+func TestJudgeOfAMachineThatAnswersLate(t *testing.T) {
+	const between = 3 * time.Second // samples
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		name  string
+		does  func(since time.Duration, t *watch.Task)
+		took  time.Duration
+		want  watch.Kind
+		until time.Duration
+	}{
+		{"livelock", func(since time.Duration, t *watch.Task) { t.MinorFaults = uint64(since / (20 * time.Microsecond)) }, 0, watch.Spinning, 15 * time.Second},
+		{"slow livelock", func(since time.Duration, t *watch.Task) { t.Voluntary = uint64(since / (2 * time.Millisecond)) }, 0, watch.Spinning, time.Minute},
+		{"spins", func(since time.Duration, t *watch.Task) { runs(t, since, 1, 0) }, 0, watch.Spinning, time.Minute},
+		{"blocked, as far as can be seen", func(time.Duration, *watch.Task) {}, 0, watch.Slow, time.Minute},
+		{"moves", func(since time.Duration, t *watch.Task) { t.Voluntary = uint64(since / time.Second) }, 0, watch.Slow, time.Minute},
+		{"blocked, and every question waits for its answer", func(time.Duration, *watch.Task) {}, between - 100*time.Millisecond, watch.Blocked, 10 * time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			judge := watch.NewJudge(testRules, workerTID, began)
+			for since := between; since <= row.until; since += between {
+				task := watch.Task{TID: workerTID, State: "D", KernelStack: []string{"[<0>] spot_the_loop+0x1/0x2"}}
+				row.does(since, &task)
+				m := judge.Observe(watch.Sample{At: began.Add(since), Took: row.took, Process: watch.Snapshot{Tasks: []watch.Task{task}}})
+				if m.Final() {
+					g.Expect(m.Kind).To(gomega.Equal(row.want), m.Why)
+					g.Expect(m.Exhausted).To(gomega.Equal(row.want == watch.Slow))
+					if row.want == watch.Spinning {
+						g.Expect(watch.Signature(m.Common)).To(gomega.Equal("spot_the_loop"))
+					}
+					return
+				}
+			}
+			t.Errorf("no answer within %v", row.until)
+		})
+	}
 }
 
 func TestRulesHaveDefaults(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // the world below is.
 type Sample struct {
 	At      time.Time
+	Took    time.Duration // from the question to the answer
 	Process Snapshot
 	Servers []Snapshot
 	Disks   map[string]Disk // by device name; nil if unknown
@@ -63,6 +64,7 @@ func (s Sampler) Sample() Sample {
 	}
 	// Without disk statistics (a guest without block devices) there is nothing to wait for.
 	sample.Disks, _ = disks()
+	sample.Took = time.Since(sample.At)
 	return sample
 }
 

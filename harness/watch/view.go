@@ -8,13 +8,14 @@ import (
 
 // view is a window of samples, reduced to what the rules ask about.
 type view struct {
-	span    time.Duration
-	still   bool // the thread has not moved
-	thread  activity
-	servers []activity
-	stacks  [][]string
-	oldest  Sample
-	newest  Sample
+	span       time.Duration
+	sinceFirst time.Duration // since the first sample after the deadline
+	still      bool          // the thread has not moved
+	thread     activity
+	servers    []activity
+	stacks     [][]string
+	oldest     Sample
+	newest     Sample
 }
 
 // activity is what a thread, or all threads of a process, did.
@@ -28,6 +29,8 @@ type activity struct {
 type work struct {
 	ran, waited, user, system   time.Duration
 	voluntary, switches, faults uint64
+	// inKernel says that it was always seen in the kernel: User Mode Linux books the kernel's time as the user's.
+	inKernel bool
 }
 
 func (w work) String() string {
@@ -45,16 +48,23 @@ func (w *work) add(now, before Task) {
 	w.faults += now.Faults() - before.Faults()
 }
 
-// view reduces the shortest run of the latest samples that spans the confirmation, or all if they do not. The thread is
+// events are what a livelock that sleeps in between makes without end.
+func (w work) events() uint64 { return max(w.voluntary, w.faults) }
+
+// fewStacks is how many stacks at least are compared to find what they have in common, from before an interruption if need be.
+const fewStacks = 5
+
+// view reduces the shortest run of the latest samples that spans the confirmation, or all since the last interruption if they do not. The thread is
 // known to be in every one of them.
 func (j *Judge) view() view {
-	from, newest, need := 0, j.window[len(j.window)-1], j.confirm()
-	for from+1 < len(j.window) && newest.At.Sub(j.window[from+1].At) >= need {
+	last := len(j.window) - 1
+	from, newest, need := min(j.steady, last), j.window[last], j.confirm()
+	for from < last && newest.At.Sub(j.window[from+1].At) >= need {
 		from++
 	}
 	window := j.window[from:]
 	oldest := window[0]
-	w := view{span: newest.At.Sub(oldest.At), oldest: oldest, newest: newest}
+	w := view{span: newest.At.Sub(oldest.At), sinceFirst: newest.At.Sub(j.first.At), oldest: oldest, newest: newest}
 	first, _ := j.first.Process.Task(j.tid)
 	before, _ := oldest.Process.Task(j.tid)
 	now, _ := newest.Process.Task(j.tid)
@@ -69,7 +79,7 @@ func (j *Judge) view() view {
 			sinceFirst: difference(server, j.first.server(server.PID)),
 		})
 	}
-	for _, s := range window {
+	for _, s := range j.window[max(0, min(from, last+1-fewStacks)):] {
 		t, _ := s.Process.Task(j.tid)
 		if len(t.KernelStack) > 0 {
 			w.stacks = append(w.stacks, t.KernelStack)
@@ -92,6 +102,12 @@ func difference(now, before Snapshot) work {
 	return w
 }
 
+// spins applies the rule for spinning to what the thread did in a span of time.
+func (w view) spins(did work, span, deadline time.Duration) (string, bool) {
+	did.inKernel = Signature(w.common()) != ""
+	return activity{inWindow: did, sinceFirst: w.thread.sinceFirst}.spins(span, deadline)
+}
+
 // spins applies the rule for spinning: at least half of the CPU time to be had in the window, and as much CPU time since
 // the deadline as the deadline allowed in wall time.
 func (a activity) spins(span, deadline time.Duration) (string, bool) {
@@ -100,10 +116,14 @@ func (a activity) spins(span, deadline time.Duration) (string, bool) {
 		return "", false
 	}
 	where := "in user space"
-	if a.inWindow.system > a.inWindow.user {
+	if a.inWindow.inKernel || a.inWindow.system > a.inWindow.user {
 		where = "in the kernel"
 	}
-	return fmt.Sprintf("%s of CPU time in %s, mostly %s", seconds(a.inWindow.ran), seconds(span), where), true
+	why := fmt.Sprintf("%s of CPU time in %s, mostly %s", seconds(a.inWindow.ran), seconds(span), where)
+	if a.inWindow.events() > manyEvents/10 {
+		why += fmt.Sprintf(", with %d page faults and %d voluntary context switches", a.inWindow.faults, a.inWindow.voluntary)
+	}
+	return why, true
 }
 
 // busy reports a server that is not at rest, and whether it is one that wants to run and cannot.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -104,12 +105,18 @@ func (o Order) carryOut() error {
 	return nil
 }
 
+// urgent is the nice value of the agent: it must be able to tell what threads do that never let go of the processor for long.
+const urgent = -20
+
 // startAgent hands the channel over.
 func startAgent(role string, channel *os.File) (pid int, err error) {
 	cmd := self.Command(role)
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{channel}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	runtime.LockOSThread() // whose nice value the agent takes over
+	defer runtime.UnlockOSThread()
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, urgent) // without it the agent only answers later
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start the agent %s: %w", role, err)
 	}

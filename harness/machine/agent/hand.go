@@ -26,7 +26,7 @@ type hand struct {
 type none struct{}
 
 func (a *agent) startWorker(args wire.WorkerArgs) (wire.Started, error) {
-	proc, err := a.on.StartWorker(args.Config)
+	proc, err := plainly(func() (machine.Worker, error) { return a.on.StartWorker(args.Config) })
 	if err != nil {
 		return wire.Started{}, err
 	}

@@ -14,7 +14,7 @@ type process struct {
 }
 
 func (a *agent) spawn(args wire.SpawnArgs) (wire.Started, error) {
-	started, err := a.on.Spawn(args.Role, args.Args...)
+	started, err := plainly(func() (machine.Process, error) { return a.on.Spawn(args.Role, args.Args...) })
 	if err != nil {
 		return wire.Started{}, err
 	}

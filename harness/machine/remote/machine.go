@@ -192,11 +192,12 @@ func (m *Machine) newID() uint32 {
 
 // Sample asks the agent for one.
 func (m *Machine) Sample(of machine.Subject) watch.Sample {
+	asked := time.Now()
 	s, err := call[watch.Sample](m, wire.OpSample, of)
 	if err != nil {
-		return watch.Sample{At: time.Now(), Problem: err.Error()}
+		return watch.Sample{At: time.Now(), Took: time.Since(asked), Problem: err.Error()}
 	}
-	s.At = m.clock.ours(s.At)
+	s.At, s.Took = m.clock.ours(s.At), time.Since(asked)
 	// Whoever should wake the thread in there waits for a CPU of this machine.
 	s.Load = max(s.Load, watch.Load())
 	return s
