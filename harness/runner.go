@@ -230,7 +230,7 @@ func (r *Runner) hire(ctx context.Context) error {
 }
 
 func (r *Runner) startWorker() (machine.Worker, error) {
-	return r.on.StartWorker(worker.Config{Dir: r.target.Dir(), Other: r.target.Other(), Stalls: r.target.Stalls()})
+	return r.on.StartWorker(worker.Config{Dir: r.target.Dir(), Other: r.target.Other(), Stalls: r.target.Stalls(), Ours: r.target.Lacks("own-mount") == ""})
 }
 
 // finish takes the worker's report of one program.

@@ -73,13 +73,14 @@ var headers = []struct {
 	{"semaphore.h", []string{"sem_"}},
 	{"setjmp.h", []string{"sigjmp_buf"}},
 	{"signal.h", []string{"signal(", "SIGKILL", "-SIG"}},
-	{"stdio.h", []string{"printf("}},
+	{"stdio.h", []string{"printf(", "FILE"}},
 	{"stdlib.h", nil},
 	{"string.h", nil},
 	{"sys/ioctl.h", []string{"ioctl("}},
 	{"sys/sendfile.h", []string{"sendfile("}},
 	{"sys/xattr.h", []string{"xattr("}},
 	{"sys/mman.h", []string{"mmap(", "MAP_FAILED"}},
+	{"sys/mount.h", []string{"umount2("}},
 	{"sys/prctl.h", []string{"prctl("}},
 	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx("}},
 	{"sys/syscall.h", []string{"syscall("}},
@@ -224,6 +225,55 @@ static int drop_caches(void)
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
 	sync();
 	return fd < 0 || write(fd, "3", 1) != 1 || close(fd) ? -1 : 0;
+}
+`},
+	{`\bsync_all\(`, `
+static int sync_all(void)
+{
+	sync();
+	return 0;
+}
+`},
+	{`\bfreeze\(`, `
+// FIFREEZE and FITHAW of linux/fs.h, which does not go with sys/mount.h. A child thaws if we end in between.
+static int freeze(int fd)
+{
+	int p[2], ret = pipe(p);
+	char c;
+	if (ret == 0 && fork() == 0) {
+		setsid();
+		close(p[1]);
+		if (read(p[0], &c, 1) < 1)
+			ioctl(fd, _IOWR('X', 120, int), 0);
+		_exit(0);
+	}
+	ret = ioctl(fd, _IOWR('X', 119, int), 0);
+	if (ret == 0)
+		ret = ioctl(fd, _IOWR('X', 120, int), 0);
+	if (write(p[1], "", 1) == 1)
+		close(p[1]);
+	close(p[0]);
+	return ret;
+}
+`},
+	{`\bumount_busy\(`, `
+// Unmount what fd is on. /proc tells where that is without a touch of the file system.
+static int umount_busy(int fd)
+{
+	char line[4096], point[4096] = "", name[64];
+	int mount = -1, n;
+	FILE *f;
+	sprintf(name, "/proc/self/fdinfo/%d", fd);
+	for (f = fopen(name, "r"); f && fgets(line, sizeof line, f);)
+		sscanf(line, "mnt_id: %d", &mount);
+	if (f)
+		fclose(f);
+	for (f = fopen("/proc/self/mountinfo", "r"); f && fgets(line, sizeof line, f);)
+		if (sscanf(line, "%d %*s %*s %*s %4095s", &n, point) == 2 && n == mount)
+			break;
+	if (f)
+		fclose(f);
+	return umount2(point, UMOUNT_NOFOLLOW);
 }
 `},
 	{`\belsewhere\(`, `

@@ -42,7 +42,7 @@ func Knows(op string) bool { return performers[op] != nil || plainCalls[op] != "
 
 // plainCalls are operations that are one call whose arguments stand in the same order; the name is the libc's.
 var plainCalls = map[string]string{
-	"close": "close", "syncfs": "syncfs", "mprotect": "mprotect", "madvise": "madvise", "mlock": "mlock", "msync": "msync",
+	"close": "close", "syncfs": "syncfs", "sync": "sync_all", "freeze": "freeze", "umount": "umount_busy", "mprotect": "mprotect", "madvise": "madvise", "mlock": "mlock", "msync": "msync",
 	"drop_caches": "drop_caches", "read": "read", "write": "write", "pread": "pread", "pwrite": "pwrite", "readv": "readv", "writev": "writev",
 	"preadv": "preadv", "pwritev": "pwritev", "preadv2": "preadv2", "pwritev2": "pwritev2", "lseek": "lseek", "fsync": "fsync", "fdatasync": "fdatasync",
 	"truncate": "truncate", "ftruncate": "ftruncate", "fallocate": "fallocate", "rename": "rename", "link": "link", "unlink": "unlink", "load": "load",

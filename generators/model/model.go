@@ -99,7 +99,9 @@ func init() {
 		"stall": (*model).stallStep, "guard": (*model).stallStep, "guard_struct": (*model).stallStep, "stalled": (*model).stalledStep,
 		"serve": (*model).endStep, "serve_struct": (*model).endStep, "poison": (*model).endStep, "unregister": (*model).endStep, "proceeds": whoKnows, "syncfs": (*model).syncfsStep,
 		// What these do has no effect on bytes or sizes.
-		"fadvise": succeeds, "drop_caches": succeeds, "wait": succeeds,
+		"fadvise": succeeds, "drop_caches": succeeds, "sync": succeeds,
+		// Not every file system can be frozen; an open descriptor keeps every one from being unmounted.
+		"freeze": whoKnows, "umount": alwaysBusy, "wait": succeeds,
 		"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
 		"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
 		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,

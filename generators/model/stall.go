@@ -215,6 +215,8 @@ func (m *model) endStep(s *prog.Step) (prog.Expect, error) {
 // whoKnows is for what other actors' locks decide.
 func whoKnows(*model, *prog.Step) (prog.Expect, error) { return prog.Expect{prog.Anything}, nil }
 
+func alwaysBusy(*model, *prog.Step) (prog.Expect, error) { return fails("EBUSY"), nil }
+
 // syncfsStep reports what any file's write-back has met.
 func (m *model) syncfsStep(*prog.Step) (prog.Expect, error) {
 	for _, i := range m.inodes {

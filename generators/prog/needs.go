@@ -50,6 +50,7 @@ var Needs = []Need{
 	{"userfaultfd", "userfaultfd(2) stops system calls at memory of their caller (root, vm.unprivileged_userfaultfd, or /dev/userfaultfd): several actors at one page too"},
 	{"uffd-wp", "userfaultfd(2) has UFFDIO_WRITEPROTECT (Linux 5.7)"},
 	{"other", "another file system, not under test, has room for a file"},
+	{"own-mount", "the file system was mounted for the programs alone, and we may freeze it and try to unmount it (root)"},
 	{"atomic-read", "a buffered read sees a buffered write of another task whole or not at all"},
 	{"unlocked-read", "a buffered read holds nothing over its user copy for which a write to the file, or a truncate, waits"},
 	{"exact-short-write", "a buffered write whose buffer goes bad writes every byte up to the bad one"},
@@ -114,7 +115,7 @@ var wordNeeds = map[string]map[string]string{
 }
 
 // opNeeds says which operation needs what.
-var opNeeds = map[string]string{"drop_caches": "drop-caches", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
+var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mount", "umount": "own-mount", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
 	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}

@@ -137,6 +137,9 @@ var Ops = func() map[string]*Op {
 		{Name: "poison", Params: []Param{buf()}, Doc: "make pages of a stall bad for ever (UFFDIO_POISON): whoever is or will be stopped there gets SIGBUS or EFAULT"},
 		{Name: "unregister", Params: []Param{buf()}, Doc: "make pages of a stall or guard ordinary memory (UFFDIO_UNREGISTER), zeros where nothing was served, and let go on whoever is stopped there"},
 		{Name: "proceeds", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far; EAGAIN as soon as it is seen asleep in one without moving"},
+		{Name: "sync", Doc: "sync(2): every file system of the machine"},
+		{Name: "freeze", Params: []Param{fd()}, Doc: "ioctl(2) FIFREEZE, and at once FITHAW; another process thaws if this one ends in between"},
+		{Name: "umount", Params: []Param{fd()}, Doc: "umount2(2) of the mount that the descriptor is on, which is busy: EBUSY"},
 		{Name: "syncfs", Params: []Param{fd()}, Doc: "syncfs(2)"},
 		{Name: "wait", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far"},
 	}

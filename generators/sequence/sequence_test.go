@@ -18,6 +18,9 @@ func TestFamily(t *testing.T) { familytest.Check(t, Family) }
 // elsewhere are the operations that sequences leave to other families, with the reason.
 var elsewhere = map[string]string{
 	"drop_caches": "empties the whole machine",
+	"sync":        "syncs the whole machine",
+	"freeze":      "stops whatever else is done to the file system",
+	"umount":      "does nothing to the file system",
 	"mlock":       "has a limit per user",
 	"mkdir":       "sequences have no directories",
 	"wait":        "sequences have one actor",

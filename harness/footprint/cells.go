@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"faultline/generators/prog"
-	"faultline/harness/footprint/matrix"
 )
 
 // operation is a system call that is stopped.
@@ -54,53 +53,6 @@ var manyNames = func() string {
 	return strings.Join(lines, "\n")
 }()
 
-// onlooker is what p2 does meanwhile. Its setup is done before.
-type onlooker struct {
-	group             matrix.Group
-	name, setup, step string
-}
-
-// onlookers are all there are, in order. Pages and files are apart from those of the stopped call, but where the name says same.
-var onlookers = []onlooker{
-	{matrix.Faults, "load-same", mapA, "load(n[0:1p])"},
-	{matrix.Faults, "store-same", mapA, "store(n[0:1], 'x')"},
-	{matrix.Faults, "load-far", mapA, "load(n[8p:9p])"},
-	{matrix.Faults, "store-far", mapA, "store(n[9p:9p+1], 'x')"},
-	{matrix.Faults, "load-other", mapB, "load(n[8p:9p])"},
-	{matrix.Faults, "store-other", mapB, "store(n[9p:9p+1], 'x')"},
-	{matrix.SameFile, "open", "", "f = open(D/A, rdwr)"},
-	{matrix.SameFile, "stat", "", "stat(D/A, size)"},
-	{matrix.SameFile, "mmap", openA, "n = mmap(f, shared, rw, 0, 16p)"},
-	{matrix.SameFile, "munmap", mapA, "munmap(n)"},
-	{matrix.SameFile, "pread", openA, "pread(f, b, 4p)"},
-	{matrix.SameFile, "pread-direct", openDirect, "pread(f, b, 5p)"},
-	{matrix.SameFile, "pwrite", openA, "pwrite(f, b, 6p)"},
-	{matrix.SameFile, "pwrite-direct", openDirect, "pwrite(f, b, 7p)"},
-	{matrix.SameFile, "truncate", "", "truncate(D/A, 15p)"},
-	{matrix.SameFile, "punch", openA, "fallocate(f, punch, 12p, 1p)"},
-	{matrix.SameFile, "fallocate", openA, "fallocate(f, keep, 16p, 1p)"},
-	{matrix.SameFile, "fsync", openA, "fsync(f)"},
-	{matrix.SameFile, "fiemap", openA + "\nput(b[0:32], fiemap{fm_length=-1, fm_extent_count=8})", "ioctl(f, fiemap, b)"},
-	{matrix.OtherFile, "pread-other", openB, "pread(f, b, 4p)"},
-	{matrix.OtherFile, "pwrite-other", openB, "pwrite(f, b, 6p)"},
-	{matrix.OtherFile, "truncate-other", "", "truncate(D/B, 15p)"},
-	{matrix.Names, "create", "", "f = open(D/C, rdwr|creat)"},
-	{matrix.Names, "unlink", "", "unlink(D/X)"},
-	{matrix.Names, "rename", "", "rename(D/X, D/Y)"},
-	{matrix.Names, "link", "", "link(D/X, D/Y)"},
-	{matrix.Names, "readdir", "f = open(D, rdonly)\nb = anon('b'*1p)", "getdents(f, b)"},
-	{matrix.Whole, "syncfs", openA, "syncfs(f)"},
-	{matrix.Whole, "drop_caches", "", "drop_caches()"},
-}
-
-const (
-	openA      = "f = open(D/A, rdwr)\nb = anon('b'*1p)"
-	openB      = "f = open(D/B, rdwr)\nb = anon('b'*1p)"
-	openDirect = "f = open(D/A, rdwr|direct)\nb = anon('b'*1p)"
-	mapA       = "f = open(D/A, rdwr)\nn = mmap(f, shared, rw, 0, 16p)"
-	mapB       = "f = open(D/B, rdwr)\nn = mmap(f, shared, rw, 0, 16p)"
-)
-
 // OpNames and OnlookerNames list what can be chosen.
 func OpNames() []string {
 	return names(operations, func(o operation) string { return o.name })
@@ -118,7 +70,7 @@ func names[T any](all []T, name func(T) string) (list []string) {
 	return list
 }
 
-// prologue makes two files of 16 pages in a directory, on the disk and not in the cache, and a third.
+// prologue makes two files of 16 pages in a directory, and one of two pages in another, on the disk and not in the cache, and one without anything.
 const prologue = `mkdir(D)
 a = open(D/A, rdwr|creat)
 c = open(D/B, rdwr|creat)
@@ -127,10 +79,15 @@ pwrite(a, w, 0)
 pwrite(c, w, 0)
 x = open(D/X, rdwr|creat)
 close(x)
+mkdir(E)
+e = open(E/F, rdwr|creat)
+pwrite(e, w[0:2p], 0)
 fsync(a)
 fsync(c)
+fsync(e)
 fadvise(a, 0, 16p, dontneed)
 fadvise(c, 0, 16p, dontneed)
+fadvise(e, 0, 2p, dontneed)
 `
 
 // program is the cell as a program. What it may return is written here: that the onlooker proceeds is the claim.
@@ -148,7 +105,11 @@ func program(o operation, by onlooker) *prog.Prog {
 	if by.setup != "" {
 		b.WriteString("wait(p2)\n")
 	}
-	fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\np2: %s\nproceeds(p2)\nserve(%s)\nwait(t1)\nwait(p2)\n", o.call, o.stop(), by.step, o.stop())
+	step := by.step
+	if by.fails != "" {
+		step += " -> " + by.fails
+	}
+	fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\np2: %s\nproceeds(p2)\nserve(%s)\nwait(t1)\nwait(p2)\n", o.call, o.stop(), step, o.stop())
 	return parsed(b.String())
 }
 

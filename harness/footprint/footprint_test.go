@@ -3,6 +3,7 @@ package footprint
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,14 @@ import (
 func TestMain(m *testing.M) {
 	self.Dispatch()
 	os.Exit(m.Run())
+}
+
+func op(name string) operation {
+	return operations[slices.Index(OpNames(), name)]
+}
+
+func by(name string) onlooker {
+	return onlookers[slices.Index(OnlookerNames(), name)]
 }
 
 // Every cell, and every hazard it could be, is a valid program that is read back as itself.
@@ -40,10 +49,10 @@ func TestCellsArePrograms(t *testing.T) {
 		}
 	}
 	g := gomega.NewWithT(t)
-	self := danger(operations[2], onlookers[2]).String()
+	self := danger(op("pwrite"), by("load-far")).String()
 	g.Expect(self).To(gomega.HaveSuffix("m = mmap(a, shared, rw, 0, 16p)\npwrite(d, m[9p:10p], 0) -> any\n"), "loads block, and the write loads: one thread is enough")
-	g.Expect(danger(operations[2], onlookers[3]).String()).To(gomega.ContainSubstring("serve(u[0:1p])"), "stores block, and the write does not store")
-	g.Expect(danger(operations[2], onlookers[4]).String()).To(gomega.ContainSubstring("serve(u[0:1p])"), "another file's pages block")
+	g.Expect(danger(op("pwrite"), by("store-far")).String()).To(gomega.ContainSubstring("serve(u[0:1p])"), "stores block, and the write does not store")
+	g.Expect(danger(op("pwrite"), by("load-other")).String()).To(gomega.ContainSubstring("serve(u[0:1p])"), "another file's pages block")
 }
 
 // at is the outcome of a cell's program that was wrong at the n-th step of an operation.
@@ -60,7 +69,7 @@ func at(p *prog.Prog, verdict results.Verdict, op, actor, message string) harnes
 
 // What a program's failure says of the cell depends on the step, and on what its repetitions say.
 func TestOutcomes(t *testing.T) {
-	p := program(operations[2], onlookers[9])
+	p := program(op("pwrite"), by("munmap"))
 	asleep := at(p, results.Wrong, "proceeds", "", "got EAGAIN")
 	asleep.Evidence = []harness.Section{{Name: "asleep.txt", Text: "munmap(n)\next4_buffered_write_iter\nvfs_write\n"}}
 	early, late := at(p, results.Hang, "pwrite", "", "blocked"), at(p, results.Hang, "munmap", "p2", "blocked")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 
 // Choice says what is measured, and how.
 type Choice struct {
-	// Ops and Onlookers are names; none means all, but for drop_caches: it syncs every file system of the machine, and so waits for what others do.
+	// Ops and Onlookers are names; none means all. What waits for every file system of the machine is skipped but in a guest, or when it is named.
 	Ops, Onlookers []string
 	// Prove runs the program of each hazard, which hangs if the hazard is real, and takes a fresh file system after it.
 	Prove bool
@@ -35,9 +34,6 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.F
 	ops, err := chosen(operations, func(o operation) string { return o.name }, choice.Ops)
 	if err != nil {
 		return nil, fmt.Errorf("choose operations: %w", err)
-	}
-	if len(choice.Onlookers) == 0 {
-		choice.Onlookers = slices.DeleteFunc(OnlookerNames(), func(name string) bool { return name == "drop_caches" })
 	}
 	by, err := chosen(onlookers, func(o onlooker) string { return o.name }, choice.Onlookers)
 	if err != nil {
@@ -77,15 +73,32 @@ func (m *measurement) measure(ctx context.Context, ops []operation, by []onlooke
 			if m.Progress != nil {
 				m.Progress(o.name, who.name)
 			}
-			outcome := m.Run(ctx, program(o, who))
-			if outcome.Kind == results.InfraTargetLost {
-				return fmt.Errorf("measure %s beside %s: %s", who.name, o.name, outcome.Message)
+			cell, err := m.cell(ctx, o, who)
+			if err != nil {
+				return err
 			}
-			m.f.Cells = append(m.f.Cells, cellOf(o.name, who.name, outcome))
+			m.f.Cells = append(m.f.Cells, cell)
 		}
 		m.warn(ctx, o, by)
 	}
 	return nil
+}
+
+// cell measures one cell.
+func (m *measurement) cell(ctx context.Context, o operation, by onlooker) (matrix.Cell, error) {
+	t := m.Target()
+	if why := by.refuses(t.Mount().Guest, t.Lacks("own-mount") == "", len(m.Onlookers) > 0); why != "" {
+		return matrix.Cell{Stopped: o.name, Onlooker: by.name, Outcome: matrix.Skipped, Reason: why}, nil
+	}
+	outcome := m.Run(ctx, program(o, by))
+	if outcome.Kind == results.InfraTargetLost {
+		return matrix.Cell{}, fmt.Errorf("measure %s beside %s: %s", by.name, o.name, outcome.Message)
+	}
+	c := cellOf(o.name, by.name, outcome)
+	if by.fails != "" && c.Outcome == matrix.Proceeds {
+		c.Outcome, c.Reason = matrix.Fails, by.fails+", as it must"
+	}
+	return c, nil
 }
 
 // warn notes the hazard of an operation, if page faults have blocked beside it: the one with the shortest program.
@@ -168,6 +181,8 @@ func wrong(c *matrix.Cell, o harness.Outcome) {
 		c.Outcome, c.Reason, c.Lock, c.Stack = matrix.Blocks, "", lock.Name(stack), lock.Trim(stack)
 	case s.Op == "stalled":
 		c.Outcome, c.Reason = matrix.Untouched, ""
+	case s.Actor == "p2" && o.Step > stalledAt(o.Prog) && strings.HasSuffix(o.Message, "got EOPNOTSUPP"):
+		c.Outcome = matrix.Skipped
 	case s.Actor == "p2" && o.Step > stalledAt(o.Prog):
 		c.Outcome = matrix.Fails
 	}

@@ -19,8 +19,8 @@ func measured(t *testing.T, spec string, c Choice) *matrix.Footprint {
 	t.Helper()
 	open := func(ctx context.Context) (target.Target, error) {
 		tg, err := target.Open(ctx, spec, target.Options{Temp: t.TempDir()})
-		if err == nil && tg.Lacks("userfaultfd") != "" {
-			why := tg.Lacks("userfaultfd")
+		if err == nil && tg.Lacks("stall") != "" {
+			why := tg.Lacks("stall")
 			return nil, errors.Join(&target.Missing{Spec: spec, What: []string{why}}, tg.Close(ctx))
 		}
 		return tg, err
@@ -78,6 +78,27 @@ func TestFootprintsOfThisKernel(t *testing.T) {
 			g.Expect(blocked.Stack).NotTo(gomega.BeEmpty())
 		})
 	}
+}
+
+// Who freezes waits for the write, and thaws; an unmount is refused at once. What would wait for other file systems of this machine is not tried.
+func TestOnlookersOfTheWholeFileSystem(t *testing.T) {
+	g := gomega.NewWithT(t)
+	f := measured(t, "loop:ext4", Choice{Ops: []string{"pread", "pwrite"}, Onlookers: []string{"freeze", "umount"}})
+	g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{
+		"pread freeze": matrix.Proceeds, "pread umount": matrix.Fails, "pwrite freeze": matrix.Blocks, "pwrite umount": matrix.Fails,
+	}), picture.Text(f, false))
+	g.Expect(f.Find("pwrite", "freeze").Lock).To(gomega.Equal("the writers of the file system (s_writers)"))
+
+	f = measured(t, "dir:"+t.TempDir(), Choice{Ops: []string{"pread"}, Onlookers: []string{"stat", "freeze", "umount", "sync", "drop_caches"}})
+	g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{
+		"pread stat": matrix.Proceeds, "pread freeze": matrix.Skipped, "pread umount": matrix.Skipped, "pread sync": matrix.Skipped, "pread drop_caches": matrix.Skipped,
+	}), picture.Text(f, false))
+	g.Expect(f.Find("pread", "freeze").Reason).To(gomega.ContainSubstring("the file system is not ours"))
+
+	g.Expect(by("sync").refuses(true, true, false)).To(gomega.BeEmpty(), "in a guest")
+	g.Expect(by("sync").refuses(false, true, true)).To(gomega.BeEmpty(), "by name")
+	g.Expect(by("sync").refuses(false, true, false)).To(gomega.ContainSubstring("name it"))
+	g.Expect(by("stat").refuses(false, false, false)).To(gomega.BeEmpty())
 }
 
 // The bundled GFS2 copies as it is told to: where it holds its glock over a copy that may fault, page faults block. Whether that ends in a hang depends

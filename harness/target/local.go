@@ -245,6 +245,7 @@ func (b *local) settle(ctx context.Context, args makeArgs, ours bool) error {
 	if !ours {
 		b.laterRemove(m.Home)
 	}
+	b.setLack("own-mount", whyNotOwn(ours, b.guest != nil || os.Geteuid() == 0))
 	b.facts = Facts{
 		Point: m.Mount.Point, Root: m.Mount.Root, Device: m.Mount.Source, Number: m.Mount.Number, Type: m.Mount.Type,
 		Options: m.Mount.options(), BlockSize: m.Block, Kernel: b.on.Facts().Kernel, Guest: b.on.Facts().Disposable,
@@ -253,6 +254,16 @@ func (b *local) settle(ctx context.Context, args makeArgs, ours bool) error {
 		return &UsageError{b.spec, noRoom(m.Mount.Point, m.Free)}
 	}
 	return nil
+}
+
+func whyNotOwn(ours, root bool) string {
+	switch {
+	case !ours:
+		return "the file system is not ours, and is neither frozen nor unmounted"
+	case !root:
+		return "freezing and unmounting take root"
+	}
+	return ""
 }
 
 // settleOurs does all that is left to do once our own mount is there.

@@ -72,8 +72,10 @@ type program struct {
 	// dirs are the program's own directories: on the target, and elsewhere if it has files there.
 	dir, other string
 	roots      [2]root
-	elsewhere  map[string]bool
-	calls      []*call
+	// ours is Config.Ours.
+	ours      bool
+	elsewhere map[string]bool
+	calls     []*call
 	// actors are the names of the other actors, in the order of their first steps.
 	actors []string
 	iovecs pool[unix.Iovec]
@@ -135,6 +137,7 @@ func (p *program) reset(cfg Config, seq uint64) {
 	p.seq = seq
 	p.dir = filepath.Join(cfg.Dir, fmt.Sprint(seq))
 	p.other = filepath.Join(cfg.Other, fmt.Sprint(seq))
+	p.ours = cfg.Ours
 	clear(p.elsewhere)
 	p.calls = p.calls[:0]
 	p.space.reset()

@@ -9,6 +9,7 @@ func init() {
 	ops = map[string]func(*actor, *call) result{
 		"open": openOp, "close": closeOp, "lseek": lseekOp, "stat": statOp,
 		"fsync": fsyncOp, "fdatasync": fdatasyncOp, "syncfs": syncfsOp, "sync_file_range": syncFileRangeOp, "fadvise": fadviseOp, "drop_caches": dropCachesOp,
+		"sync": syncOp, "freeze": freezeOp, "umount": umountOp,
 		"truncate": truncateOp, "ftruncate": ftruncateOp, "fallocate": fallocateOp,
 		"rename": renameOp, "link": linkOp, "unlink": unlinkOp, "mkdir": mkdirOp,
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +24,8 @@ type Config struct {
 	Other string
 	// Stalls is a mount of package demand: stalls are its files then. Empty means that they are memory of a userfaultfd.
 	Stalls string
+	// Ours says that the file system was mounted for the programs alone: they may freeze it and try to unmount it.
+	Ours bool
 }
 
 // Proc is the parent's handle on one child. Its methods may be called from several goroutines.
@@ -70,9 +73,13 @@ func (c Config) absolute() (Config, error) {
 }
 
 // args are the configuration as arguments of a process, argsConfig is the inverse.
-func (c Config) args() []string { return []string{c.Dir, c.Other, c.Stalls} }
+func (c Config) args() []string {
+	return []string{c.Dir, c.Other, c.Stalls, strconv.FormatBool(c.Ours)}
+}
 
-func argsConfig(args []string) Config { return Config{Dir: args[0], Other: args[1], Stalls: args[2]} }
+func argsConfig(args []string) Config {
+	return Config{Dir: args[0], Other: args[1], Stalls: args[2], Ours: args[3] == "true"}
+}
 
 // start makes the pipes and the shared memory, and the child that inherits them.
 func (p *Proc) start(cfg Config) (err error) {

@@ -31,6 +31,12 @@ var rules = []rule{
 	{directory, "path_openat open_last_lookups lookup_slow filename_create do_unlinkat do_rmdir do_renameat2 lock_rename do_linkat iterate_dir", ""},
 	{directory, "btrfs_inode_lock", "iterate_dir"},
 
+	{inode, "vfs_setxattr", ""},
+
+	// Who freezes waits for all who write, and xfs then for its log to be written back to where it belongs (fs/super.c, fs/xfs/xfs_log.c).
+	{"the writers of the file system (s_writers)", "freeze_super", ""},
+	{"what the log of xfs still holds (AIL)", "xfs_ail_push_all_sync", ""},
+
 	// xfs takes three locks of an inode through one function (fs/xfs/xfs_inode.c): ILOCK, MMAPLOCK, and IOLOCK, which is i_rwsem. The caller tells.
 	{"the inode's ILOCK (xfs i_lock)", "xfs_ilock", `xfs_ilock_data_map_shared xfs_ilock_attr_map_shared xfs_ilock_for_iomap xfs_trans_alloc_inode
 		xfs_buffered_write_iomap_begin xfs_direct_write_iomap_begin`},

@@ -104,7 +104,9 @@ func (f *Footprint) Baseline() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "# %s on %s, %s\n%s", f.FS, f.Kernel, f.Options, measured)
 	for _, by := range f.Onlookers {
-		text.WriteString(" " + by.Name)
+		if f.tried(by.Name) {
+			text.WriteString(" " + by.Name)
+		}
 	}
 	text.WriteString("\n")
 	for _, op := range f.Ops {
@@ -117,6 +119,13 @@ func (f *Footprint) Baseline() string {
 		text.WriteString("\n")
 	}
 	return text.String()
+}
+
+// tried reports that a cell of the onlooker came out.
+func (f *Footprint) tried(onlooker string) bool {
+	return slices.ContainsFunc(f.Cells, func(c Cell) bool {
+		return c.Onlooker == onlooker && c.Outcome != Skipped && c.Outcome != Broken && c.Outcome != Untouched
+	})
 }
 
 // Beyond says, one line each, where f holds a lock that the baseline does not know of: page faults first. Nothing is said of what the baseline did

@@ -22,6 +22,15 @@ pwrite pwrite
 	g.Expect(b.Beyond(sample())).To(gomega.BeEmpty())
 }
 
+// What could not be tried is not in it, and is never held against anybody.
+func TestABaselineLeavesOutWhatWasSkipped(t *testing.T) {
+	g := gomega.NewWithT(t)
+	f := sample()
+	set(f, "pread", "readdir", matrix.Skipped)
+	set(f, "pwrite", "readdir", matrix.Skipped)
+	g.Expect(f.Baseline()).To(gomega.ContainSubstring("\nmeasured load-far pwrite\n"))
+}
+
 // A kernel that holds a lock longer is found, page faults first; what the baseline does not know is not held against it, and what got better is fine.
 func TestBeyondTheBaseline(t *testing.T) {
 	g := gomega.NewWithT(t)
