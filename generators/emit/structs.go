@@ -90,6 +90,8 @@ func includes(code string) (list []string) {
 		case !declared(r) || !strings.Contains(code, r.C+","):
 		case strings.HasPrefix(r.C, "BTRFS_"):
 			list = append(list, "linux/btrfs.h")
+		case r.C == "FS_IOC_GETFSMAP":
+			list = append(list, "linux/fsmap.h")
 		case r.C == "FS_IOC_FIEMAP":
 			list = append(list, "linux/fiemap.h", "linux/fs.h")
 		default:

@@ -22,10 +22,17 @@ var Calls = []Call{
 	answered("getflags", "FS_IOC_GETFLAGS", "getflags", "flags", 4),
 	{Name: "setflags", Doc: "FS_IOC_GETFLAGS and FS_IOC_SETFLAGS", Room: 4, From: "n", Before: append(setAttr, "ioctl(a, getflags, n[0:4])"), Do: "ioctl(a, setflags, $)"},
 	answered("fsgetxattr", "FS_IOC_FSGETXATTR", "fsgetxattr", "fsxattr", 28),
+	{Name: "fssetxattr", Doc: "FS_IOC_FSGETXATTR and FS_IOC_FSSETXATTR", Room: 28, From: "n", Before: append(setAttr, "ioctl(a, fsgetxattr, n[0:28])"), Do: "ioctl(a, fssetxattr, $)"},
+	asked("getfsmap", "FS_IOC_GETFSMAP", "getfsmap",
+		"fsmap_head{fmh_count=3, high_device=-1, high_flags=-1, high_physical=-1, high_owner=-1, high_offset=-1}", 192, 192+3*64),
+	answered("getfslabel", "FS_IOC_GETFSLABEL", "getfslabel", "label", 256),
+	asked("fitrim", "FITRIM", "fitrim", "fstrim_range{len=-1}", 24, 24),
 	{Name: "clonerange", Doc: "FICLONERANGE", Room: 32, Arg: "clone_range{src_fd=a, src_length=1p, dest_offset=1p}", Copied: true, Before: []string{openC},
 		Do: "ioctl(c, clonerange, $)", After: []string{"check(C)"}},
 	{Name: "dedupe", Doc: "FIDEDUPERANGE", Room: 56, Arg: "dedupe_range{src_length=1p, dest_count=1, dest_fd=c}", Out: true, Copied: true, Before: []string{openC},
 		Do: "ioctl(a, dedupe, $)", After: []string{"look($[0:56], dedupe_range{})", "check(C)"}},
+	{Name: "dedupe-two", Doc: "FIDEDUPERANGE with two ranges", Room: 88, Arg: "dedupe_two{src_length=1p, dest_count=2, dest_fd=c, dest_fd_2=c, dest_offset_2=1p}", Out: true, Copied: true,
+		Before: []string{openC}, Do: "ioctl(a, dedupe_two, $)", After: []string{"look($, dedupe_two{})", "check(C)"}},
 	{Name: "copy-from", Doc: "copy_file_range(2) with the first offset in it", Room: 8, Arg: "loff{offset=2p}", Out: true, Copied: true, Before: copying,
 		Do: "copy_file_range(a, $, c, n[0:8], 1p)", After: []string{"look($, loff{})", "look(n[0:8], loff{})", "check(C)"}},
 	{Name: "copy-to", Doc: "copy_file_range(2) with the second offset in it", Room: 8, Arg: "loff{offset=2p}", Out: true, Copied: true, Before: copying,
@@ -34,6 +41,27 @@ var Calls = []Call{
 		Do: "sendfile(c, a, $, 1p)", After: []string{"look($, loff{})", "check(C)"}},
 	answered("ext4-getstate", "EXT4_IOC_GETSTATE", "ext4_getstate", "flags", 4),
 	asked("ext4-es-cache", "EXT4_IOC_GET_ES_CACHE", "ext4_es_cache", "fiemap{fm_length=-1, fm_extent_count=3}", 32, 32+3*56),
+	{Name: "ext4-move-ext", Doc: "EXT4_IOC_MOVE_EXT", Room: 40, Arg: "move_extent{donor_fd=c, len=1}", Out: true, Copied: true, Before: []string{openC, "fsync(c)", "fsync(a)"},
+		Do: "ioctl(a, ext4_move_ext, $)", After: []string{"look($, move_extent{})", "check(C)"}},
+	asked("xfs-inumbers", "XFS_IOC_INUMBERS", "xfs_inumbers", "bulkstat_req{icount=2}", 64, 64+2*24),
+	asked("xfs-ag-geometry", "XFS_IOC_AG_GEOMETRY", "xfs_ag_geometry", "xfs_ag_geometry{}", 128, 128),
+	answered("xfs-counts", "XFS_IOC_FSCOUNTS", "xfs_counts", "xfs_counts", 32),
+	asked("xfs-scrub", "XFS_IOC_SCRUB_METADATA", "xfs_scrub", "xfs_scrub{}", 64, 64),
+	asked("btrfs-search-v1", "BTRFS_IOC_TREE_SEARCH", "btrfs_search_v1",
+		"btrfs_search_v1{tree_id=1, max_objectid=-1, max_offset=-1, max_transid=-1, max_type=255, nr_items=2}", 104, 4096),
+	{Name: "btrfs-logical-ino", Doc: "BTRFS_IOC_LOGICAL_INO_V2", Room: 56, From: "n", Before: append(logical, "put(n[0:56], btrfs_logical_ino{size=256, inodes=n[300:556]})", "read(p, n[0:8])"), Do: "ioctl(a, btrfs_logical_ino_v2, $)"},
+	{Name: "btrfs-logical-ino-to", Doc: "BTRFS_IOC_LOGICAL_INO with its answers in it", Room: 256, Out: true, Before: logical,
+		Ready: []string{"put(n[0:56], btrfs_logical_ino{size=256, inodes=$})", "read(p, n[0:8])"}, Do: "ioctl(a, btrfs_logical_ino, n[0:56])"},
+	{Name: "btrfs-ino-paths", Doc: "BTRFS_IOC_INO_PATHS with its answers in it", Room: 256, Out: true, Before: inode,
+		Ready: []string{"put(n[0:56], btrfs_ino_path{size=256, fspath=$})", "read(p, n[0:8])"}, Do: "ioctl(a, btrfs_ino_paths, n[0:56])"},
+	asked("btrfs-dev-info", "BTRFS_IOC_DEV_INFO", "btrfs_dev_info", "btrfs_dev_info{devid=1}", 4096, 4096),
+	asked("btrfs-space-info", "BTRFS_IOC_SPACE_INFO", "btrfs_space_info", "btrfs_space{space_slots=3}", 16, 16+3*24),
+	asked("btrfs-rootref", "BTRFS_IOC_GET_SUBVOL_ROOTREF", "btrfs_rootref", "btrfs_rootref{}", 4096, 4096),
+	{Name: "btrfs-defrag", Doc: "BTRFS_IOC_DEFRAG_RANGE", Room: 48, Arg: "btrfs_defrag{len=-1}", Do: "ioctl(a, btrfs_defrag, $)"},
+	{Name: "btrfs-encoded-read", Doc: "BTRFS_IOC_ENCODED_READ", Room: 128, Arg: "btrfs_encoded{iov=n[0:16], iovcnt=1}", Out: true, Before: encoded,
+		Do: "ioctl(a, btrfs_encoded_read, $)", After: []string{"look($, btrfs_encoded{})"}},
+	{Name: "f2fs-pin-file", Doc: "F2FS_IOC_GET_PIN_FILE", Room: 4, Out: true, Do: "ioctl(a, f2fs_pin_file, $)"},
+	asked("f2fs-defragment", "F2FS_IOC_DEFRAGMENT", "f2fs_defragment", "f2fs_defragment{len=1p}", 16, 16),
 	answered("xfs-geometry", "XFS_IOC_FSGEOMETRY", "xfs_geometry", "xfs_geometry", 256),
 	asked("xfs-getbmapx", "XFS_IOC_GETBMAPX", "xfs_getbmapx", "getbmapx{bmv_length=-1, bmv_count=4}", 48, 4*48),
 	asked("xfs-bulkstat", "XFS_IOC_BULKSTAT", "xfs_bulkstat", "bulkstat_req{icount=2}", 64, 64+2*192),
@@ -73,6 +101,11 @@ var (
 	// setAttr makes memory with a name, 100 bytes and a longer name; copying opens what is copied to.
 	setAttr = []string{`n = anon("user.a" + zero*1 + pat3*100 + "user.with.long.name" + zero*1)`}
 	copying = []string{openC, "n = anon(zero*8)"}
+	// logical makes a struct at n with the address of A's first extent, which is on disk, inode a pipe with A's number (stx_ino).
+	logical = []string{"n = anon(zero*600)", "syncfs(a)", "put(n[100:132], fiemap{fm_length=-1, fm_flags=1, fm_extent_count=1})", "ioctl(a, fiemap, n[100:188])", "p = pipe()", "write(p, n[140:148])"}
+	inode   = []string{"n = anon(zero*600)", "statx(A, n[100:356])", "p = pipe()", "write(p, n[132:140])"}
+	// encoded makes room for two pages of A, and the iovec that says so.
+	encoded = []string{"n = anon(zero*16)", "to = anon(zero*2p)", "put(n[0:16], iovec{iov_base=to, iov_len=2p})"}
 )
 
 // asked is a call that hands over an ioctl's struct of size bytes, and has it filled in.

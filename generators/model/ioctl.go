@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"faultline/generators/prog"
 )
@@ -13,18 +14,27 @@ type request struct {
 	step *prog.Step
 	fd   *descriptor
 	buf  prog.Buf
-	// more is memory behind the struct, moreSure says that some of it will surely be written.
-	more     *span
-	moreSure bool
+	// more is memory behind the struct; moreSure says that some of it will surely be written, moreWhole that all of it will if the request succeeds.
+	more                *span
+	moreSure, moreWhole bool
+	// moved, if it is set, bounds the result, which is else 0; others are further outcomes.
+	moved  *bounds
+	others prog.Expect
 }
 
 // requests are what is known of single requests: each returns what it leaves in the struct. The others succeed, and leave what is unknown.
 var requests = map[string]func(*request) (*value, error){
 	"fiemap": (*request).fiemap, "ext4_es_cache": (*request).extentCache,
-	"getflags": (*request).getFlags, "setflags": (*request).setFlags,
-	"clonerange": (*request).cloneRange, "dedupe": (*request).dedupe,
-	"xfs_getbmapx": (*request).getbmapx, "xfs_bulkstat": (*request).bulkstat, "xfs_geometry": (*request).geometry,
-	"btrfs_fs_info": (*request).fsInfo, "btrfs_ino_lookup": (*request).inoLookup, "btrfs_subvol_info": (*request).subvolInfo, "btrfs_search": (*request).search,
+	"getflags": (*request).getFlags, "setflags": (*request).setFlags, "fsgetxattr": (*request).getFlags, "fssetxattr": (*request).setFlags,
+	"getfsmap": (*request).fsmap, "getfslabel": (*request).label, "fitrim": (*request).trim, "ext4_move_ext": (*request).moveExt,
+	"clonerange": (*request).cloneRange, "dedupe": (*request).dedupe, "dedupe_two": (*request).dedupe,
+	"xfs_getbmapx": (*request).getbmapx, "xfs_bulkstat": (*request).bulkstat, "xfs_inumbers": (*request).inumbers,
+	"xfs_geometry": (*request).geometry, "xfs_ag_geometry": (*request).agGeometry, "xfs_counts": (*request).counts, "xfs_scrub": (*request).scrub,
+	"f2fs_defragment": (*request).f2fsDefragment,
+	"btrfs_fs_info":   (*request).fsInfo, "btrfs_ino_lookup": (*request).inoLookup, "btrfs_subvol_info": (*request).subvolInfo, "btrfs_search": (*request).search,
+	"btrfs_search_v1": (*request).searchV1, "btrfs_logical_ino": (*request).logicalIno, "btrfs_logical_ino_v2": (*request).logicalIno, "btrfs_ino_paths": (*request).inoPaths,
+	"btrfs_dev_info": (*request).devInfo, "btrfs_space_info": (*request).spaceInfo, "btrfs_rootref": (*request).rootref, "btrfs_defrag": (*request).defrag,
+	"btrfs_encoded_read": (*request).encodedRead,
 }
 
 // ioctlStep: the struct is read before anything is done, and written when all is done; where memory is bad in between, EFAULT.
@@ -54,10 +64,13 @@ func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
 	if v != nil && v.fields != nil && (out.sure < out.n || r.more != nil && r.more.sure < r.more.n) {
 		v.fields, v.layout = nil, nil
 	}
-	want := m.answer(out, v)
+	want := r.ended(m.answer(out, v))
 	if more := r.more; more != nil {
 		m.copyOnWrite(more)
 		m.write(more.places, unknown(more.can), 0)
+		if r.moreWhole && more.can < more.n {
+			want = slices.DeleteFunc(want, func(o prog.Outcome) bool { return o.Err == "" })
+		}
 		if more.sure < more.n {
 			want = append(want, prog.Fails("EFAULT"))
 		}
@@ -66,6 +79,16 @@ func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
 		}
 	}
 	return want, nil
+}
+
+// ended is the result with what is known of it besides.
+func (r *request) ended(want prog.Expect) prog.Expect {
+	for i, o := range want {
+		if r.moved != nil && o.Err == "" {
+			want[i] = prog.Between(r.moved.lo, r.moved.hi)
+		}
+	}
+	return append(want, r.others...)
 }
 
 // behind looks up the memory behind the struct.
@@ -136,11 +159,11 @@ func (r *request) getFlags() (*value, error) {
 	return &value{record: r.record, fields: map[string]bounds{}, flags: r.fd.ino}, nil
 }
 
-// setFlags gives back what getflags returned: anything else may change what the file is.
+// setFlags gives back what getflags, or fsgetxattr, returned: anything else may change what the file is.
 func (r *request) setFlags() (*value, error) {
 	v := r.m.valueAt(r.content)
-	if v == nil || v.flags == nil || v.flags.id != r.fd.ino.id {
-		return nil, errors.New("the model sets flags only to what getflags returned for the file")
+	if v == nil || v.flags == nil || v.record != r.record || v.flags.id != r.fd.ino.id {
+		return nil, errors.New("the model sets flags only to what the file has, as a request has returned them")
 	}
 	return nil, nil
 }
@@ -191,37 +214,63 @@ func (m *model) clone(dst, src *descriptor, from, n, to int64) error {
 	return nil
 }
 
-// dedupe compares, and shares what is equal: no byte changes (ioctl_fideduperange(2)).
+// dedupe compares with one range or with two, and shares what is equal: no byte changes (ioctl_fideduperange(2)).
 func (r *request) dedupe() (*value, error) {
-	n, err := r.numbers("src_offset", "src_length", "dest_offset", "dest_count")
+	n, err := r.numbers("src_offset", "src_length", "dest_count")
 	if err == nil {
-		err = r.pages(n[:3]...)
+		err = r.pages(n[:2]...)
 	}
 	if err != nil {
 		return nil, err
 	}
-	dst, err := r.descriptor(r.step, "dest_fd")
-	if err != nil {
-		return nil, err
+	entries := []string{"", "_2"}
+	if r.record.Field("dest_fd_2") == nil {
+		entries = entries[:1]
 	}
-	from, length, to := n[0], n[1], n[2]
+	if n[2] != int64(len(entries)) {
+		return nil, fmt.Errorf("the model wants dest_count=%d for %s", len(entries), r.record.Name)
+	}
+	v := &value{record: r.record, fields: map[string]bounds{"dest_count": exactly(n[2])}}
+	for _, entry := range entries {
+		status, err := r.dedupeWith(n[0], n[1], entry)
+		if err != nil {
+			return nil, err
+		}
+		v.fields["status"+entry], v.fields["bytes_deduped"+entry] = status, bounds{prog.Size{}, r.m.size(n[1])}
+	}
+	return v, nil
+}
+
+// dedupeWith is the status of one range, whose fields end in the given way.
+func (r *request) dedupeWith(from, length int64, entry string) (status bounds, err error) {
+	n, err := r.numbers("dest_offset" + entry)
+	if err == nil {
+		err = r.pages(n...)
+	}
+	if err != nil {
+		return status, err
+	}
+	dst, err := r.descriptor(r.step, "dest_fd"+entry)
+	if err != nil {
+		return status, err
+	}
+	to := n[0]
 	i, j := r.m.view(r.fd.ino), r.m.view(dst.ino)
 	switch {
 	case !i.known() || !j.known() || from+length > i.maxSize() || to+length > j.maxSize():
-		return nil, errors.New("the model compares what is within both files")
-	case r.fd.ino == dst.ino && from < to+length && to < from+length || length == 0 || n[3] != 1:
-		return nil, errors.New("the model compares two ranges that do not overlap")
+		return status, errors.New("the model compares what is within both files")
+	case r.fd.ino == dst.ino && from < to+length && to < from+length || length == 0:
+		return status, errors.New("the model compares two ranges that do not overlap")
 	case !r.fd.read || !dst.write:
-		return nil, errors.New("the model compares a descriptor that reads with one that writes")
+		return status, errors.New("the model compares a descriptor that reads with one that writes")
 	}
-	status := between(0, 1) // FILE_DEDUPE_RANGE_SAME, FILE_DEDUPE_RANGE_DIFFERS
 	switch a, b := i.data.slice(from, from+length), j.data.slice(to, to+length); {
 	case definite(a) && equal(a, b):
-		status = exactly(0)
+		return exactly(0), nil // FILE_DEDUPE_RANGE_SAME
 	case differ(a, b):
-		status = exactly(1)
+		return exactly(1), nil // FILE_DEDUPE_RANGE_DIFFERS
 	}
-	return &value{record: r.record, fields: map[string]bounds{"status": status, "bytes_deduped": {prog.Size{}, r.m.size(length)}, "dest_count": exactly(1)}}, nil
+	return between(0, 1), nil
 }
 
 // definite reports whether every byte is known.
@@ -243,78 +292,4 @@ func differ(a, b content) bool {
 		return definite(a) && definite(b)
 	}
 	return false
-}
-
-// Requests of xfs. Layouts and limits are those of fs/xfs/libxfs/xfs_fs.h.
-
-func (r *request) getbmapx() (*value, error) {
-	n, err := r.numbers("bmv_offset", "bmv_length", "bmv_count", "bmv_iflags")
-	if err != nil {
-		return nil, err
-	}
-	count := n[2]
-	if n[0] != 0 || n[1] != -1 || count < 2 || count > 1<<16 || n[3] != 0 {
-		return nil, errors.New("the model maps whole files, with no flag and at least one record")
-	}
-	if err := r.behind(r.record.Size, (count-1)*r.record.Size); err != nil {
-		return nil, err
-	}
-	found := between(0, count-1)
-	if r.m.sec == nil && r.hasData(r.m.view(r.fd.ino).minSize()) {
-		found, r.moreSure = between(1, count-1), true
-	}
-	return &value{record: r.record, fields: map[string]bounds{"bmv_count": exactly(count), "bmv_entries": found}}, nil
-}
-
-func (r *request) bulkstat() (*value, error) {
-	const recordSize = 192 // struct xfs_bulkstat
-	n, err := r.numbers("ino", "icount")
-	if err != nil {
-		return nil, err
-	}
-	if n[0] != 0 || n[1] < 1 || n[1] > 1<<12 {
-		return nil, errors.New("the model looks at the first inodes, one at least")
-	}
-	r.moreSure = true
-	return &value{record: r.record, fields: map[string]bounds{"icount": exactly(n[1]), "ocount": between(1, n[1])}}, r.behind(r.record.Size, n[1]*recordSize)
-}
-
-func (r *request) geometry() (*value, error) {
-	return &value{record: r.record, fields: map[string]bounds{
-		"blocksize": between(512, 65536), "agcount": between(1, 1<<30), "sectsize": between(512, 32768), "inodesize": between(256, 2048)}}, nil
-}
-
-// Requests of btrfs. Layouts are those of linux/btrfs.h.
-
-func (r *request) fsInfo() (*value, error) {
-	return &value{record: r.record, fields: map[string]bounds{"num_devices": between(1, 1<<16), "nodesize": between(4096, 65536), "sectorsize": between(4096, 65536)}}, nil
-}
-
-// firstObject is BTRFS_FIRST_FREE_OBJECTID: the root directory of every tree of files.
-const firstObject = 256
-
-func (r *request) inoLookup() (*value, error) {
-	n, err := r.numbers("treeid", "objectid")
-	if err == nil && (n[0] != 0 || n[1] != firstObject) {
-		err = errors.New("the model looks up the root of the file's own tree: treeid 0, objectid 256")
-	}
-	return &value{record: r.record, fields: map[string]bounds{"objectid": exactly(firstObject), "treeid": between(5, 1<<46)}}, err
-}
-
-func (r *request) subvolInfo() (*value, error) {
-	return &value{record: r.record, fields: map[string]bounds{"treeid": between(5, 1<<46)}}, nil
-}
-
-// search looks for items of the tree of roots, of which there is always one.
-func (r *request) search() (*value, error) {
-	n, err := r.numbers("tree_id", "min_objectid", "max_objectid", "max_offset", "max_transid", "max_type", "nr_items", "buf_size")
-	if err != nil {
-		return nil, err
-	}
-	items, room := n[6], n[7]
-	if n[0] != 1 || n[1] != 0 || n[2] != -1 || n[3] != -1 || n[4] != -1 || n[5] != 255 || items < 1 || items > 1<<16 || room < 1024 || room > 1<<20 {
-		return nil, errors.New("the model searches the whole tree of roots (1) for items, with room for one")
-	}
-	r.moreSure = true
-	return &value{record: r.record, fields: map[string]bounds{"nr_items": between(1, items), "tree_id": exactly(1)}}, r.behind(r.record.Size, room)
 }

@@ -50,7 +50,7 @@ func TestWhatDeriveRefuses(t *testing.T) {
 		"ioctl(d, fiemap, b)":       `step 4, ioctl(d, fiemap, b): the model maps whole files, with no flag or with FIEMAP_FLAG_SYNC`,
 		"ioctl(d, fiemap, b[0:10])": `step 4, ioctl(d, fiemap, b[0:10]): found 10 bytes of memory, the kernel goes up to byte 32`,
 		"ioctl(d, fiemap, m)":       `step 4, ioctl(d, fiemap, m): the model does not know fiemap.fm_start here`,
-		"ioctl(d, setflags, b)":     `step 4, ioctl(d, setflags, b): the model sets flags only to what getflags returned for the file`,
+		"ioctl(d, setflags, b)":     `step 4, ioctl(d, setflags, b): the model sets flags only to what the file has, as a request has returned them`,
 		"put(b[0:32], clone_range{src_length=1p})\nioctl(d, clonerange, b)":           `step 5, ioctl(d, clonerange, b): the model does not know clone_range.src_fd here`,
 		"put(b[0:32], clone_range{src_fd=d, src_length=1p})\nioctl(d, clonerange, b)": `step 5, ioctl(d, clonerange, b): the model does not clone onto the source itself`,
 	} {

@@ -40,6 +40,10 @@ var Structs = func() map[string]*Struct {
 		{"dedupe_range", "", "", 56, []Field{
 			number("src_offset", 0, 8), number("src_length", 8, 8), number("dest_count", 16, 2),
 			fdField("dest_fd", 24, 8), number("dest_offset", 32, 8), number("bytes_deduped", 40, 8), number("status", 48, 4)}},
+		{"dedupe_two", "", "", 88, []Field{
+			number("src_offset", 0, 8), number("src_length", 8, 8), number("dest_count", 16, 2),
+			fdField("dest_fd", 24, 8), number("dest_offset", 32, 8), number("bytes_deduped", 40, 8), number("status", 48, 4),
+			fdField("dest_fd_2", 56, 8), number("dest_offset_2", 64, 8), number("bytes_deduped_2", 72, 8), number("status_2", 80, 4)}},
 		{"statx", "struct statx", "sys/stat.h", 256, []Field{
 			number("stx_mask", 0, 4), number("stx_blksize", 4, 4), number("stx_nlink", 16, 4), number("stx_size", 40, 8), number("stx_blocks", 48, 8)}},
 		{"loff", "", "", 8, []Field{number("offset", 0, 8)}},
@@ -61,6 +65,28 @@ var Structs = func() map[string]*Struct {
 		{"btrfs_search", "", "", 112, []Field{
 			number("tree_id", 0, 8), number("min_objectid", 8, 8), number("max_objectid", 16, 8), number("max_offset", 32, 8), number("max_transid", 48, 8),
 			number("max_type", 60, 4), number("nr_items", 64, 4), number("buf_size", 104, 8)}},
+		{"fsmap_head", "", "", 192, []Field{
+			number("fmh_iflags", 0, 4), number("fmh_oflags", 4, 4), number("fmh_count", 8, 4), number("fmh_entries", 12, 4),
+			number("low_device", 64, 4), number("low_physical", 72, 8),
+			number("high_device", 128, 4), number("high_flags", 132, 4), number("high_physical", 136, 8), number("high_owner", 144, 8), number("high_offset", 152, 8)}},
+		{"fstrim_range", "struct fstrim_range", "linux/fs.h", 24, []Field{number("start", 0, 8), number("len", 8, 8), number("minlen", 16, 8)}},
+		{"label", "", "", 256, nil},
+		{"move_extent", "", "", 40, []Field{
+			fdField("donor_fd", 4, 4), number("orig_start", 8, 8), number("donor_start", 16, 8), number("len", 24, 8), number("moved_len", 32, 8)}},
+		{"xfs_ag_geometry", "", "", 128, []Field{number("ag_number", 0, 4), number("ag_length", 4, 4), number("ag_freeblks", 8, 4)}},
+		{"xfs_counts", "", "", 32, []Field{number("freedata", 0, 8), number("freertx", 8, 8), number("freeino", 16, 8), number("allocino", 24, 8)}},
+		{"xfs_scrub", "", "", 64, []Field{number("sm_type", 0, 4), number("sm_flags", 4, 4), number("sm_ino", 8, 8)}},
+		{"f2fs_defragment", "", "", 16, []Field{number("start", 0, 8), number("len", 8, 8)}},
+		{"btrfs_search_v1", "", "", 104, []Field{
+			number("tree_id", 0, 8), number("min_objectid", 8, 8), number("max_objectid", 16, 8), number("max_offset", 32, 8), number("max_transid", 48, 8),
+			number("max_type", 60, 4), number("nr_items", 64, 4)}},
+		{"btrfs_logical_ino", "", "", 56, []Field{number("logical", 0, 8), number("size", 8, 8), number("flags", 40, 8), address("inodes", 48)}},
+		{"btrfs_ino_path", "", "", 56, []Field{number("inum", 0, 8), number("size", 8, 8), address("fspath", 48)}},
+		{"btrfs_dev_info", "struct btrfs_ioctl_dev_info_args", "linux/btrfs.h", 4096, []Field{number("devid", 0, 8), number("bytes_used", 24, 8), number("total_bytes", 32, 8)}},
+		{"btrfs_space", "struct btrfs_ioctl_space_args", "linux/btrfs.h", 16, []Field{number("space_slots", 0, 8), number("total_spaces", 8, 8)}},
+		{"btrfs_rootref", "", "", 4096, []Field{number("min_treeid", 0, 8), number("num_items", 4088, 8)}},
+		{"btrfs_defrag", "struct btrfs_ioctl_defrag_range_args", "linux/btrfs.h", 48, []Field{
+			number("start", 0, 8), number("len", 8, 8), number("flags", 16, 8), number("extent_thresh", 24, 4)}},
 		{"btrfs_encoded", "struct btrfs_ioctl_encoded_io_args", "linux/btrfs.h", 128, []Field{
 			address("iov", 0), number("iovcnt", 8, 8), number("offset", 16, 8), number("flags", 24, 8), number("len", 32, 8), number("unencoded_len", 40, 8)}},
 	}
@@ -105,16 +131,36 @@ var Requests = func() map[string]*Request {
 		{"fsgetxattr", "FS_IOC_FSGETXATTR", 0x801c581f, 0, 28, "fsxattr", "fsgetxattr"},
 		{"clonerange", "FICLONERANGE", 0x4020940d, 32, 0, "clone_range", "reflink"},
 		{"dedupe", "FIDEDUPERANGE", 0xc0189436, 56, 56, "dedupe_range", "dedupe"},
+		{"dedupe_two", "FIDEDUPERANGE", 0xc0189436, 88, 88, "dedupe_two", "dedupe"},
+		{"fssetxattr", "FS_IOC_FSSETXATTR", 0x401c5820, 28, 0, "fsxattr", "fssetxattr"},
+		{"getfsmap", "FS_IOC_GETFSMAP", 0xc0c0583b, 192, 192, "fsmap_head", "getfsmap"},
+		{"getfslabel", "FS_IOC_GETFSLABEL", 0x81009431, 0, 0, "label", "getfslabel"},
+		{"fitrim", "FITRIM", 0xc0185879, 24, 24, "fstrim_range", "fitrim"},
+		{"ext4_move_ext", "EXT4_IOC_MOVE_EXT", 0xc028660f, 40, 40, "move_extent", "ext4-ioctl"},
 		{"ext4_getstate", "EXT4_IOC_GETSTATE", 0x40046629, 0, 4, "flags", "ext4-ioctl"},
 		{"ext4_es_cache", "EXT4_IOC_GET_ES_CACHE", 0xc020662a, 32, 32, "fiemap", "ext4-ioctl"},
 		{"xfs_geometry", "XFS_IOC_FSGEOMETRY", 0x8100587e, 0, 256, "xfs_geometry", "xfs-ioctl"},
 		{"xfs_getbmapx", "XFS_IOC_GETBMAPX", 0xc0205838, 28, 48, "getbmapx", "xfs-ioctl"},
 		{"xfs_bulkstat", "XFS_IOC_BULKSTAT", 0x8040587f, 64, 64, "bulkstat_req", "xfs-ioctl"},
+		{"xfs_inumbers", "XFS_IOC_INUMBERS", 0x80405880, 64, 64, "bulkstat_req", "xfs-ioctl"},
+		{"xfs_ag_geometry", "XFS_IOC_AG_GEOMETRY", 0xc080583d, 128, 128, "xfs_ag_geometry", "xfs-ioctl"},
+		{"xfs_counts", "XFS_IOC_FSCOUNTS", 0x80205871, 0, 32, "xfs_counts", "xfs-ioctl"},
+		{"xfs_scrub", "XFS_IOC_SCRUB_METADATA", 0xc040583c, 64, 64, "xfs_scrub", "xfs-scrub"},
+		{"btrfs_search_v1", "BTRFS_IOC_TREE_SEARCH", 0xd0009411, 104, 104, "btrfs_search_v1", "btrfs-ioctl"},
+		{"btrfs_logical_ino", "BTRFS_IOC_LOGICAL_INO", 0xc0389424, 56, 0, "btrfs_logical_ino", "btrfs-ioctl"},
+		{"btrfs_logical_ino_v2", "BTRFS_IOC_LOGICAL_INO_V2", 0xc038943b, 56, 0, "btrfs_logical_ino", "btrfs-ioctl"},
+		{"btrfs_ino_paths", "BTRFS_IOC_INO_PATHS", 0xc0389423, 56, 0, "btrfs_ino_path", "btrfs-ioctl"},
+		{"btrfs_dev_info", "BTRFS_IOC_DEV_INFO", 0xd000941e, 4096, 4096, "btrfs_dev_info", "btrfs-ioctl"},
+		{"btrfs_space_info", "BTRFS_IOC_SPACE_INFO", 0xc0109414, 16, 16, "btrfs_space", "btrfs-ioctl"},
+		{"btrfs_rootref", "BTRFS_IOC_GET_SUBVOL_ROOTREF", 0xd000943d, 4096, 4096, "btrfs_rootref", "btrfs-ioctl"},
+		{"btrfs_defrag", "BTRFS_IOC_DEFRAG_RANGE", 0x40309410, 48, 0, "btrfs_defrag", "btrfs-ioctl"},
 		{"btrfs_fs_info", "BTRFS_IOC_FS_INFO", 0x8400941f, 1024, 1024, "btrfs_fs_info", "btrfs-ioctl"},
 		{"btrfs_ino_lookup", "BTRFS_IOC_INO_LOOKUP", 0xd0009412, 4096, 4096, "btrfs_ino_lookup", "btrfs-ioctl"},
 		{"btrfs_subvol_info", "BTRFS_IOC_GET_SUBVOL_INFO", 0x81f8943c, 0, 504, "btrfs_subvol_info", "btrfs-ioctl"},
 		{"btrfs_search", "BTRFS_IOC_TREE_SEARCH_V2", 0xc0709411, 112, 104, "btrfs_search", "btrfs-ioctl"},
 		{"btrfs_encoded_read", "BTRFS_IOC_ENCODED_READ", 0x80809440, 128, 128, "btrfs_encoded", "btrfs-ioctl"},
+		{"f2fs_pin_file", "F2FS_IOC_GET_PIN_FILE", 0x8004f50e, 0, 4, "flags", "f2fs-ioctl"},
+		{"f2fs_defragment", "F2FS_IOC_DEFRAGMENT", 0xc010f508, 16, 16, "f2fs_defragment", "f2fs-ioctl"},
 		{"f2fs_features", "F2FS_IOC_GET_FEATURES", 0x8004f50c, 0, 4, "flags", "f2fs-ioctl"},
 	}
 	byName := make(map[string]*Request, len(table))

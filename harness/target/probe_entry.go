@@ -22,9 +22,14 @@ var entryProbes = []probeRow{
 	{"fsgetxattr", tries("fsgetxattr")},
 	{"reflink", (*prober).reflink},
 	{"dedupe", (*prober).dedupe},
+	{"fssetxattr", (*prober).fsxattr},
+	{"getfsmap", tries("getfsmap")},
+	{"getfslabel", tries("getfslabel")},
+	{"fitrim", tries("fitrim")},
+	{"xfs-scrub", tries("xfs_scrub")},
 	{"ext4-ioctl", tries("ext4_getstate", "ext4_es_cache")},
-	{"xfs-ioctl", tries("xfs_geometry", "xfs_getbmapx", "xfs_bulkstat")},
-	{"btrfs-ioctl", tries("btrfs_fs_info", "btrfs_ino_lookup", "btrfs_subvol_info", "btrfs_search")},
+	{"xfs-ioctl", tries("xfs_geometry", "xfs_getbmapx", "xfs_bulkstat", "xfs_inumbers", "xfs_ag_geometry", "xfs_counts")},
+	{"btrfs-ioctl", tries("btrfs_fs_info", "btrfs_ino_lookup", "btrfs_subvol_info", "btrfs_search", "btrfs_search_v1", "btrfs_dev_info", "btrfs_space_info", "btrfs_rootref", "btrfs_defrag")},
 	{"symlink", (*prober).symlink},
 	{"xattr", (*prober).xattr},
 	{"copy-range", (*prober).copyRange},
@@ -33,14 +38,17 @@ var entryProbes = []probeRow{
 	{"uring-file-buffer", (*prober).uringFileBuffer},
 	{"aio", (*prober).aio},
 	{"splice", (*prober).splice},
-	{"f2fs-ioctl", tries("f2fs_features")},
+	{"f2fs-ioctl", tries("f2fs_features", "f2fs_pin_file", "f2fs_defragment")},
 }
 
 // requestArgs are the numbers that requests need in their structs, as programs have them.
 var requestArgs = map[string]map[string]int64{
 	"fiemap": {"fm_length": -1, "fm_flags": 1, "fm_extent_count": 8}, "ext4_es_cache": {"fm_length": -1, "fm_extent_count": 8},
-	"xfs_getbmapx": {"bmv_length": -1, "bmv_count": 8}, "xfs_bulkstat": {"icount": 1}, "btrfs_ino_lookup": {"objectid": 256},
-	"btrfs_search": {"tree_id": 1, "max_objectid": -1, "max_offset": -1, "max_transid": -1, "max_type": 255, "nr_items": 1, "buf_size": 2048},
+	"xfs_getbmapx": {"bmv_length": -1, "bmv_count": 8}, "xfs_bulkstat": {"icount": 1}, "xfs_inumbers": {"icount": 1}, "btrfs_ino_lookup": {"objectid": 256},
+	"getfsmap": {"fmh_count": 8, "high_device": -1, "high_flags": -1, "high_physical": -1, "high_owner": -1, "high_offset": -1},
+	"fitrim":   {"len": -1}, "btrfs_dev_info": {"devid": 1}, "btrfs_space_info": {"space_slots": 8}, "btrfs_defrag": {"len": -1}, "f2fs_defragment": {"len": 4096},
+	"btrfs_search_v1": {"tree_id": 1, "max_objectid": -1, "max_offset": -1, "max_transid": -1, "max_type": 255, "nr_items": 1},
+	"btrfs_search":    {"tree_id": 1, "max_objectid": -1, "max_offset": -1, "max_transid": -1, "max_type": 255, "nr_items": 1, "buf_size": 2048},
 }
 
 // tries makes requests that need nothing but the file.
@@ -81,6 +89,14 @@ func (p *prober) flags() error {
 		return err
 	}
 	return p.ioctl(prog.Requests["setflags"])
+}
+
+// fsxattr gives back what it got.
+func (p *prober) fsxattr() error {
+	if err := p.request("fsgetxattr", nil); err != nil {
+		return err
+	}
+	return p.ioctl(prog.Requests["fssetxattr"])
 }
 
 // second is another file with one page of the given byte.

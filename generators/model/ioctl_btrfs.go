@@ -1,0 +1,149 @@
+package model
+
+import (
+	"errors"
+
+	"faultline/generators/prog"
+)
+
+// Requests of btrfs. Layouts are those of linux/btrfs.h.
+
+func (r *request) fsInfo() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{"num_devices": between(1, 1<<16), "nodesize": between(4096, 65536), "sectorsize": between(4096, 65536)}}, nil
+}
+
+// firstObject is BTRFS_FIRST_FREE_OBJECTID: the root directory of every tree of files.
+const firstObject = 256
+
+func (r *request) inoLookup() (*value, error) {
+	n, err := r.numbers("treeid", "objectid")
+	if err == nil && (n[0] != 0 || n[1] != firstObject) {
+		err = errors.New("the model looks up the root of the file's own tree: treeid 0, objectid 256")
+	}
+	return &value{record: r.record, fields: map[string]bounds{"objectid": exactly(firstObject), "treeid": between(5, 1<<46)}}, err
+}
+
+func (r *request) subvolInfo() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{"treeid": between(5, 1<<46)}}, nil
+}
+
+func (r *request) search() (*value, error) {
+	room, err := r.get("buf_size")
+	if err != nil {
+		return nil, err
+	}
+	return r.searchRoots(room)
+}
+
+// searchV1 has all its memory in one struct of 4096 bytes.
+func (r *request) searchV1() (*value, error) { return r.searchRoots(4096 - r.record.Size) }
+
+// searchRoots looks for items of the tree of roots, of which there is always one.
+func (r *request) searchRoots(room int64) (*value, error) {
+	n, err := r.numbers("tree_id", "min_objectid", "max_objectid", "max_offset", "max_transid", "max_type", "nr_items")
+	if err != nil {
+		return nil, err
+	}
+	items := n[6]
+	if n[0] != 1 || n[1] != 0 || n[2] != -1 || n[3] != -1 || n[4] != -1 || n[5] != 255 || items < 1 || items > 1<<16 || room < 1024 || room > 1<<20 {
+		return nil, errors.New("the model searches the whole tree of roots (1) for items, with room for one")
+	}
+	r.moreSure = true
+	return &value{record: r.record, fields: map[string]bounds{"nr_items": between(1, items), "tree_id": exactly(1)}}, r.behind(r.record.Size, room)
+}
+
+// logicalIno lists the inodes that have an extent; which address is one's is not for the model to know.
+func (r *request) logicalIno() (*value, error) { return r.container("inodes") }
+
+// inoPaths lists the names of an inode, whose number the model does not know.
+func (r *request) inoPaths() (*value, error) { return r.container("fspath") }
+
+// container is memory that the struct points to, and that is written as a whole (struct btrfs_data_container) when something was found.
+func (r *request) container(field string) (*value, error) {
+	size, err := r.get("size")
+	if err != nil {
+		return nil, err
+	}
+	if size < 64 || size > 4096 {
+		return nil, errors.New("the model has room for 64 to 4096 bytes of answers")
+	}
+	of, err := r.ref(r.step, field)
+	if err != nil {
+		return nil, err
+	}
+	r.others, r.moreWhole = fails("ENOENT"), true
+	r.more = r.m.lookup(r.step, reach(of.(prog.Buf), size), true)
+	return nil, nil
+}
+
+func (r *request) devInfo() (*value, error) {
+	n, err := r.numbers("devid")
+	if err == nil && n[0] != 1 {
+		err = errors.New("the model looks at the first device")
+	}
+	return &value{record: r.record, fields: map[string]bounds{"devid": exactly(1)}}, err
+}
+
+// spaceInfo tells of the kinds of space, of which there are data, metadata and system.
+func (r *request) spaceInfo() (*value, error) {
+	const slotSize = 24 // struct btrfs_ioctl_space_info
+	n, err := r.numbers("space_slots")
+	if err != nil {
+		return nil, err
+	}
+	if n[0] < 1 || n[0] > 1<<8 {
+		return nil, errors.New("the model has room for one kind of space at least")
+	}
+	r.moreSure = true
+	return &value{record: r.record, fields: map[string]bounds{"total_spaces": between(1, n[0])}}, r.behind(r.record.Size, n[0]*slotSize)
+}
+
+// rootref lists the subvolumes below the file's own.
+func (r *request) rootref() (*value, error) {
+	n, err := r.numbers("min_treeid")
+	if err == nil && n[0] != 0 {
+		err = errors.New("the model lists all subvolumes")
+	}
+	return &value{record: r.record, fields: map[string]bounds{"num_items": between(0, 255)}}, err
+}
+
+// defrag writes data anew: no byte changes.
+func (r *request) defrag() (*value, error) {
+	n, err := r.numbers("start", "len", "flags", "extent_thresh")
+	if err == nil && (n[0] < 0 || n[1] == 0 || n[2] != 0 || !r.fd.write) {
+		err = errors.New("the model writes some data anew, of a file that is open for writing")
+	}
+	return nil, err
+}
+
+// encodedRead reads from the beginning of the file into the pieces that the struct points to: a part of it, compressed if it is so on disk; then there may
+// be no room for it (ENOBUFS). The struct is written from behind its flags on.
+func (r *request) encodedRead() (*value, error) {
+	n, err := r.numbers("iovcnt", "offset", "flags")
+	if err != nil {
+		return nil, err
+	}
+	if n[0] < 1 || n[0] > 8 || n[1] != 0 || n[2] != 0 || !r.fd.read {
+		return nil, errors.New("the model reads from the beginning, into up to 8 pieces")
+	}
+	at, err := r.ref(r.step, "iov")
+	if err != nil {
+		return nil, err
+	}
+	memory, bad, err := r.m.vectorAt(r.step, at.(prog.Buf), n[0])
+	if bad != nil {
+		err = errors.New("the model wants pieces that can be read")
+	}
+	if err != nil {
+		return nil, err
+	}
+	to := r.m.lookup(r.step, memory, true)
+	hi := clamp(r.m.view(r.fd.ino).maxSize(), to.n)
+	if r.m.view(r.fd.ino).minSize() < r.m.page || to.n < r.m.page {
+		return nil, errors.New("the model reads a page at least")
+	}
+	r.more, r.others = to, fails("ENOBUFS")
+	r.moved = &bounds{prog.Bytes(1), r.m.size(hi)}
+	fields := map[string]bounds{"len": {hi: r.m.size(hi)}, "unencoded_len": {hi: r.m.size(hi)}} // 0 if it fails
+	return &value{record: r.record, fields: fields}, nil
+}
