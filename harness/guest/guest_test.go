@@ -103,23 +103,17 @@ func spec(t *testing.T, kind kernels.Kind, kernel string) guest.Spec {
 func initrd(t *testing.T, k kernels.Kernel) string {
 	t.Helper()
 	g := gomega.NewWithT(t)
-	tree, err := initramfs.OpenTree(k.Modules)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
 	names := []string{"gfs2"}
 	if k.Kind == kernels.BzImage {
 		names = append([]string{"virtio_pci", "virtio_blk", "virtio_console"}, names...)
 	}
-	files, err := tree.Resolve(names, []string{"crc32c_generic"})
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	f, err := os.Create(filepath.Join(t.TempDir(), "initrd"))
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	defer f.Close()
-	err = initramfs.Write(f, "/proc/self/exe", files)
+	path := filepath.Join(t.TempDir(), "initrd")
+	err := initramfs.Create(path, "/proc/self/exe", k.Modules, names, []string{"crc32c_generic"})
 	if err != nil && strings.Contains(err.Error(), "linked dynamically") {
 		t.Skip(err)
 	}
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	return f.Name()
+	return path
 }
 
 const imageSize = 64 << 20

@@ -20,16 +20,50 @@ import (
 	"faultline/targetfs/workload"
 )
 
-// workRole is a process that runs a workload: its arguments are the directory, the seed and the number of steps. A store through a mapping
-// kills it when the server dies.
-const workRole = "mount-workload"
+// Processes that work on a mount, here or in a guest. A store through a mapping kills them when the server dies.
+const (
+	workRole   = "mount-workload" // directory, seed, steps that were done before, steps to do
+	verifyRole = "mount-verify"   // directory, seed, steps
+	keepRole   = "mount-promises" // directory, seed: makes promises, and prints a line for each that is kept
+	proveRole  = "mount-proofs"   // directory, seed, number of promises
+)
 
 func init() {
-	self.Register(workRole, func(args []string) int {
-		seed, err := strconv.ParseUint(args[1], 10, 64)
-		n, err2 := strconv.Atoi(args[2])
-		if err = errors.Join(err, err2); err == nil {
-			_, err = workload.Apply(args[0], seed, n)
+	register(workRole, func(dir string, n []uint64) error {
+		_, err := workload.Continue(dir, n[0], int(n[1]), int(n[2]))
+		return err
+	})
+	register(verifyRole, func(dir string, n []uint64) error {
+		return workload.Verify(dir, workload.Expect(n[0], int(n[1])))
+	})
+	register(keepRole, func(dir string, n []uint64) error {
+		for i := uint64(0); ; i++ {
+			if err := newPromise(n[0], i).keep(dir); err != nil {
+				return err
+			}
+			fmt.Println(i)
+		}
+	})
+	register(proveRole, func(dir string, n []uint64) error {
+		var lost []error
+		for i := range n[1] {
+			lost = append(lost, newPromise(n[0], i).prove(dir))
+		}
+		return errors.Join(lost...)
+	})
+}
+
+// register makes a role of a function that takes a directory and numbers.
+func register(role string, do func(dir string, n []uint64) error) {
+	self.Register(role, func(args []string) int {
+		var n []uint64
+		var err error
+		for _, arg := range args[1:] {
+			value, parseErr := strconv.ParseUint(arg, 10, 64)
+			n, err = append(n, value), errors.Join(err, parseErr)
+		}
+		if err == nil {
+			err = do(args[0], n)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -83,12 +117,16 @@ type mounted struct {
 func mountImage(t testing.TB, path, options string) *mounted {
 	t.Helper()
 	m := &mounted{image: path, dir: t.TempDir()}
-	pid, err := mount.Background(mount.Args{Image: path, Dirs: []string{m.dir}, Options: options})
+	log := filepath.Join(t.TempDir(), "log")
+	pid, err := mount.Background(mount.Args{Image: path, Dirs: []string{m.dir}, Options: options, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.pid = pid
 	t.Cleanup(func() {
+		if text, _ := os.ReadFile(log); t.Failed() {
+			t.Logf("the server of %s says:\n%s", path, text)
+		}
 		if unix.Unmount(m.dir, unix.MNT_FORCE) != nil {
 			_ = unix.Unmount(m.dir, unix.MNT_DETACH) // mostly it is not mounted any more
 		}
@@ -113,6 +151,17 @@ func (m *mounted) unmount(t testing.TB) {
 // judged has our own check and fsck.gfs2 look at an image: both must find nothing.
 func judged(t testing.TB, path string) {
 	t.Helper()
+	for _, what := range findings(t, path) {
+		t.Errorf("%s: %s", path, what)
+	}
+	if code, out := tool(t, "fsck.gfs2", "-n", path); code != 0 {
+		t.Errorf("fsck.gfs2 -n %s returns %d:\n%s", path, code, out)
+	}
+}
+
+// findings are those of our own check.
+func findings(t testing.TB, path string) (all []string) {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -122,12 +171,10 @@ func judged(t testing.TB, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := image.Check(f, info.Size(), func(what image.Finding) { t.Errorf("%s: %v", path, what) }); err != nil {
+	if err := image.Check(f, info.Size(), func(what image.Finding) { all = append(all, what.String()) }); err != nil {
 		t.Error(err)
 	}
-	if code, out := tool(t, "fsck.gfs2", "-n", path); code != 0 {
-		t.Errorf("fsck.gfs2 -n %s returns %d:\n%s", path, code, out)
-	}
+	return all
 }
 
 // tool runs a program of gfs2-utils, without which the test is skipped.

@@ -17,28 +17,23 @@ import (
 	"faultline/targetfs/image"
 )
 
-// promise is a file that was synced, with its directory, and is never changed again.
+// promise is a file that was synced, with its directory, and is never changed again. Seed and number say what is in it.
 type promise struct {
 	name string
 	data []byte
 }
 
-// keepPromises makes and syncs files until the server is gone, and returns those that fsync(2) promised.
-func keepPromises(dir string, rnd *rand.Rand) (kept []promise) {
-	for i := 0; ; i++ {
-		p := promise{fmt.Sprintf("promise-%d", i), make([]byte, rnd.IntN(60_000))}
-		for j := range p.data {
-			p.data[j] = byte(rnd.Uint32())
-		}
-		if makePromise(dir, p) != nil {
-			return kept
-		}
-		kept = append(kept, p)
+func newPromise(seed, number uint64) promise {
+	rnd := rand.New(rand.NewPCG(seed, number))
+	p := promise{fmt.Sprintf("promise-%d", number), make([]byte, rnd.IntN(60_000))}
+	for i := range p.data {
+		p.data[i] = byte(rnd.Uint32())
 	}
+	return p
 }
 
-// makePromise writes under another name first, as careful programs do.
-func makePromise(dir string, p promise) error {
+// keep writes under another name first, as careful programs do.
+func (p promise) keep(dir string) error {
 	path := filepath.Join(dir, p.name)
 	f, err := os.Create(path + ".new")
 	if err != nil {
@@ -62,14 +57,30 @@ func makePromise(dir string, p promise) error {
 	return d.Sync()
 }
 
+// prove reads what was promised.
+func (p promise) prove(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, p.name))
+	if err != nil || !bytes.Equal(data, p.data) {
+		return fmt.Errorf("%s was synced, and is lost: %v, %d bytes, want %d", p.name, err, len(data), len(p.data))
+	}
+	return nil
+}
+
+// keepPromises makes promises until the server is gone, and returns how many were kept.
+func keepPromises(dir string, seed uint64) (kept uint64) {
+	for newPromise(seed, kept).keep(dir) == nil {
+		kept++
+	}
+	return kept
+}
+
 // expectPromises mounts an image and reads what was promised.
-func expectPromises(t *testing.T, path string, kept []promise, options string) {
+func expectPromises(t *testing.T, path string, seed, kept uint64, options string) {
 	t.Helper()
 	m := mountImage(t, path, options)
-	for _, p := range kept {
-		data, err := os.ReadFile(filepath.Join(m.dir, p.name))
-		if err != nil || !bytes.Equal(data, p.data) {
-			t.Errorf("%s was synced, and is lost: %v, %d bytes, want %d", p.name, err, len(data), len(p.data))
+	for i := range kept {
+		if err := newPromise(seed, i).prove(m.dir); err != nil {
+			t.Error(err)
 		}
 	}
 	m.unmount(t)
@@ -85,30 +96,29 @@ func TestNothingSyncedIsLostByAKill(t *testing.T) {
 	for seed := range uint64(rounds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			g := gomega.NewWithT(t)
-			rnd := rand.New(rand.NewPCG(seed, 1))
 			path := formatted(t, 128<<20, image.FormatOptions{})
 			m := mountImage(t, path, []string{"", "copy=nofault"}[seed%2])
-			work := self.Command(workRole, m.work(t), fmt.Sprint(seed), "1000000")
+			work := self.Command(workRole, m.work(t), fmt.Sprint(seed), "0", "1000000")
 			g.Expect(work.Start()).To(gomega.Succeed())
-			synced := make(chan []promise)
-			go func() { synced <- keepPromises(m.dir, rnd) }()
+			synced := make(chan uint64)
+			go func() { synced <- keepPromises(m.dir, seed) }()
 			time.Sleep(time.Duration(100+seed*337%1500) * time.Millisecond) // the moment is what is random
 			g.Expect(unix.Kill(m.pid, unix.SIGKILL)).To(gomega.Succeed())
 			kept := <-synced
 			g.Expect(work.Wait()).NotTo(gomega.Succeed(), "the workload was still at it")
 			g.Eventually(m.ended, soon).Should(gomega.BeTrue())
 			g.Expect(unix.Unmount(m.dir, unix.MNT_DETACH)).To(gomega.Succeed())
-			t.Logf("%d files were promised", len(kept))
+			t.Logf("%d files were promised", kept)
 
 			repaired := path + ".repaired"
 			out, err := exec.Command("cp", "--sparse=always", path, repaired).CombinedOutput()
 			g.Expect(err).NotTo(gomega.HaveOccurred(), string(out))
-			expectPromises(t, path, kept, "")
+			expectPromises(t, path, seed, kept, "")
 			judged(t, path)
 
 			tool(t, "fsck.gfs2", "-y", repaired) // 1: it has repaired something
 			judged(t, repaired)
-			expectPromises(t, repaired, kept, "ro")
+			expectPromises(t, repaired, seed, kept, "ro")
 		})
 	}
 }

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,20 +94,12 @@ func keepOpen(path string) (string, error) {
 var kept []*os.File
 
 func (o guestOptions) writeInitrd(spec string, k kernels.Kernel, path string) error {
-	tree, err := initramfs.OpenTree(k.Modules)
-	if err != nil {
-		return err
+	must, maybe := o.modules()
+	err := initramfs.Create(path, "/proc/self/exe", k.Modules, must, maybe)
+	if lacking, is := errors.AsType[*initramfs.NoModule](err); is {
+		return &Missing{spec, []string{lacking.Error()}}
 	}
-	files, err := tree.Resolve(o.modules())
-	if err != nil {
-		return &Missing{spec, []string{err.Error()}}
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return initramfs.Write(f, "/proc/self/exe", files)
+	return err
 }
 
 // format makes the file system that every guest begins with.

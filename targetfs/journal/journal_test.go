@@ -243,6 +243,25 @@ func TestRevokes(t *testing.T) {
 	}
 }
 
+// TestLoggedInTheFlushOfItsRevoke: gfs2 writes the image first, and the revoke, which is of an older one, behind it.
+func TestLoggedInTheFlushOfItsRevoke(t *testing.T) {
+	g := gomega.NewWithT(t)
+	m := newMemory(testFile())
+	l := open(t, m)
+	tail := l.next
+	g.Expect(l.Commit(Record{Blocks: []Block{{5, image(5, 1, false), false}, {6, image(6, 1, false), false}}})).To(gomega.Succeed())
+	r := Record{Blocks: []Block{{5, image(5, 2, false), false}}, Revokes: []uint64{5, 6}}
+	body := l.build(&r, l.size(&r)-1)
+	g.Expect(l.file.write(m, l.next, body)).To(gomega.Succeed())
+	at := l.next + uint32(len(body)/bs)
+	g.Expect(l.file.write(m, at, l.header(at, tail, 0))).To(gomega.Succeed())
+	done, err := Recover(m, testFile(), devBlocks)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(done).To(gomega.Equal(Recovered{Replayed: 1, Revoked: 2}))
+	g.Expect(m.data[5*bs : 6*bs]).To(gomega.Equal(image(5, 2, false)))
+	g.Expect(m.data[6*bs : 7*bs]).To(gomega.Equal(make([]byte, bs)))
+}
+
 // TestLoggedAfterRevoke: an image newer than the revoke is replayed.
 func TestLoggedAfterRevoke(t *testing.T) {
 	g := gomega.NewWithT(t)

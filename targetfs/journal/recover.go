@@ -45,7 +45,7 @@ type recovery struct {
 	file    File
 	blocks  uint64
 	head    disk.LogHeader
-	revoked map[uint64]uint32 // address to the last journal block that revokes it
+	revoked map[uint64]uint32 // address to the first journal block of the last flush that revokes it
 	done    Recovered
 }
 
@@ -53,6 +53,7 @@ type recovery struct {
 type chunk struct {
 	disk.LogDescriptor
 	at    uint32
+	flush uint32 // where its flush begins
 	block []byte
 }
 
@@ -60,13 +61,16 @@ type chunk struct {
 func (r *recovery) walk(fn func(chunk) error) error {
 	n := r.file.Len()
 	block := make([]byte, r.file.BlockSize)
+	flush := r.head.Tail
 	for at, left := r.head.Tail, r.distance(r.head.Tail); left > 0; {
 		if err := r.file.read(r.dev, at, block); err != nil {
 			return err
 		}
 		length := uint32(1)
 		addr := r.file.Addr(at)
-		if _, err := disk.DecodeLogHeader(block, addr); err != nil {
+		if _, err := disk.DecodeLogHeader(block, addr); err == nil {
+			flush = (at + 1) % n
+		} else {
 			ld, err := disk.DecodeLogDescriptor(block, addr)
 			if err != nil {
 				return fmt.Errorf("block %d of the log: %w", at, err)
@@ -74,7 +78,7 @@ func (r *recovery) walk(fn func(chunk) error) error {
 			if length = ld.Length; length > left {
 				return disk.Corrupt(addr, "chunk of %d blocks runs over the head, which is %d blocks away", length, left)
 			}
-			if err := fn(chunk{ld, at, block}); err != nil {
+			if err := fn(chunk{ld, at, flush, block}); err != nil {
 				return err
 			}
 		}
@@ -102,7 +106,7 @@ func (r *recovery) collect(c chunk) error {
 	left, tags := c.Data1, c.block[disk.LogDescriptorSize:]
 	for i := uint32(0); ; i++ {
 		for ; left > 0 && len(tags) >= 8; left, tags = left-1, tags[8:] {
-			r.revoked[be.Uint64(tags)] = c.at
+			r.revoked[be.Uint64(tags)] = c.flush
 		}
 		if left == 0 {
 			return nil
@@ -158,11 +162,13 @@ func (r *recovery) replay(c chunk) error {
 	return nil
 }
 
-// isRevoked tells whether the image of addr at journal block at is older than the last revoke of addr. What is nearer to
-// the head is newer.
+// isRevoked tells whether the image of addr at journal block at is older than the flush that revoked addr last. What is nearer to the head is
+// newer. An image in the flush itself is newer too: a block that is freed leaves its transaction (fs/gfs2/meta_io.c: gfs2_remove_from_journal), so
+// that the revoke is of an older image, which had reached its place when a transaction of the same flush changed the block again. The kernel's own
+// recovery (fs/gfs2/revoke.c: gfs2_revoke_check) and fsck.gfs2 drop such images, and with them a part of what was committed; seen on 6.12.
 func (r *recovery) isRevoked(addr uint64, at uint32) bool {
-	revoke, ok := r.revoked[addr]
-	return ok && r.distance(at) > r.distance(revoke)
+	flush, ok := r.revoked[addr]
+	return ok && r.distance(at) > r.distance(flush)
 }
 
 // markClean writes a log header behind the head that says so, as the kernel does after recovery.

@@ -21,9 +21,14 @@ import (
 
 // Apply makes n random changes in the empty directory dir and returns what it must hold then. The error names the step that failed; the
 // model is then that of the steps before it.
-func Apply(dir string, seed uint64, n int) (*Model, error) {
-	w := newWork(dir, seed)
-	for step := range n {
+func Apply(dir string, seed uint64, n int) (*Model, error) { return Continue(dir, seed, 0, n) }
+
+// Continue makes the n changes that follow on the first done ones, which somebody has made in dir before, maybe another kernel.
+func Continue(dir string, seed uint64, done, n int) (*Model, error) {
+	w := newWork("", seed)
+	w.steps(done)
+	w.dir = dir
+	for step := done; step < done+n; step++ {
 		if what, err := w.step(); err != nil {
 			return w.model(), fmt.Errorf("step %d of the workload with seed %d in %s: %s: %w", step, seed, dir, what, err)
 		}
@@ -34,9 +39,7 @@ func Apply(dir string, seed uint64, n int) (*Model, error) {
 // Expect is what a directory must hold after Apply with the same seed and number. It makes no system calls.
 func Expect(seed uint64, n int) *Model {
 	w := newWork("", seed)
-	for range n {
-		_, _ = w.step() // nothing can fail
-	}
+	w.steps(n)
 	return w.model()
 }
 
@@ -68,6 +71,13 @@ var ops = []struct {
 	{"store through a mapping", (*work).store}, {"set an attribute", (*work).setXattr}, {"set an attribute", (*work).setXattr},
 	{"remove an attribute", (*work).removeXattr}, {"chmod", (*work).chmod}, {"set times", (*work).setTimes}, {"fsync", (*work).fsync},
 	{"refused", (*work).refused},
+}
+
+// steps are steps of the model alone.
+func (w *work) steps(n int) {
+	for range n {
+		_, _ = w.step() // nothing can fail
+	}
 }
 
 func (w *work) step() (what string, err error) {

@@ -36,6 +36,17 @@ func TestModelIsThatOfLinux(t *testing.T) {
 	}
 }
 
+// A workload that is made in parts is the same as in one piece.
+func TestContinue(t *testing.T) {
+	g := gomega.NewWithT(t)
+	dir := fresh(t)
+	for done := 0; done < 900; done += 300 {
+		_, err := Continue(dir, 5, done, 300)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		g.Expect(Verify(dir, Expect(5, done+300))).To(gomega.Succeed())
+	}
+}
+
 // someOf finds a path of the model with what is wanted.
 func someOf(m *Model, dir string, want func(*inode) bool) string {
 	w := newWork(dir, 99)

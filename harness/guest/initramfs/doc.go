@@ -2,7 +2,5 @@
 // order, and nothing else. A kernel unpacks it before it runs /init (Documentation/driver-api/early-userspace/buffer-format.rst). It imports
 // harness/guest/unpack.
 //
-//	tree, err := initramfs.OpenTree("/usr/lib/uml/modules/6.1.176")
-//	files, err := tree.Resolve([]string{"gfs2"}, nil) // configfs, dlm, gfs2
-//	err = initramfs.Write(w, "/proc/self/exe", files)
+//	err := initramfs.Create("initrd", "/proc/self/exe", "/usr/lib/uml/modules/6.1.176", []string{"gfs2"}, nil) // inserts configfs, dlm, gfs2
 package initramfs

@@ -72,8 +72,19 @@ func (t *Tree) Has(name string) bool {
 	return t.dir == "" || t.builtin[name] || t.files[name] != ""
 }
 
+// NoModule says which modules a kernel does not have.
+type NoModule struct {
+	Dir   string // of the kernel's modules
+	Names []string
+}
+
+func (e *NoModule) Error() string {
+	return fmt.Sprintf("the kernel of %s has no module %s", e.Dir, strings.Join(e.Names, ", "))
+}
+
 // Resolve lists the files of the modules called names and of all that they need, in the order in which they are to be inserted. Modules that are
-// built in have no file. Those called maybe are left out where there are none; a name that is unknown otherwise is an error.
+// built in have no file. Those called maybe are left out where there are none; for names that are unknown otherwise
+// the error is a *NoModule.
 func (t *Tree) Resolve(names, maybe []string) ([]string, error) {
 	var order, unknown []string
 	for _, name := range slices.Concat(names, maybe) {
@@ -85,7 +96,7 @@ func (t *Tree) Resolve(names, maybe []string) ([]string, error) {
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("the kernel of %s has no module %s", t.dir, strings.Join(unknown, ", "))
+		return nil, &NoModule{Dir: t.dir, Names: unknown}
 	}
 	for i := range order {
 		order[i] = filepath.Join(t.dir, order[i])

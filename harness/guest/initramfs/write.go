@@ -3,6 +3,7 @@ package initramfs
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,24 @@ import (
 
 // ModuleDir is the folder of the modules in the guest. Their names sort in the order in which they are to be inserted.
 const ModuleDir = "/modules"
+
+// Create makes the file path with an archive for the kernel whose modules are in dir, as OpenTree and Resolve find them. The error
+// is a *NoModule if it lacks one of those that it must have.
+func Create(path, init, dir string, must, maybe []string) error {
+	tree, err := OpenTree(dir)
+	if err != nil {
+		return err
+	}
+	modules, err := tree.Resolve(must, maybe)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
+	return errors.Join(Write(f, init, modules), f.Close())
+}
 
 // Write writes an archive with init as /init, /dev/console and the modules, in this order. init must be linked statically: there is no C library
 // in the guest.
