@@ -121,8 +121,8 @@ func TestOurRecoveryOfAKernelsJournal(t *testing.T) {
 	})
 }
 
-// A server of ours that is killed leaves a journal that the kernel plays. The kernel reclaims unlinked inodes when it looks for room, and not when it
-// mounts; we do.
+// A server of ours that is killed leaves a journal that the kernel plays. What is judged is the image after our next mount: the kernel reclaims unlinked
+// inodes when it looks for room, and not when it mounts; we do.
 func TestAKernelsRecoveryOfOurJournal(t *testing.T) {
 	crossing(t, func(t *testing.T, k kernel, images []string) {
 		g := gomega.NewWithT(t)
@@ -137,9 +137,6 @@ func TestAKernelsRecoveryOfOurJournal(t *testing.T) {
 		}
 		b.off(t)
 		for i, path := range images {
-			for _, what := range findings(t, path) {
-				g.Expect(what).To(gomega.MatchRegexp(`unlinked|di_entries is 0, found 2$`), path)
-			}
 			expectPromises(t, path, uint64(i), kept[i], "")
 			judged(t, path)
 		}
