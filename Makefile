@@ -9,14 +9,14 @@ build:
 	$(GO) build -o faultline .
 
 # What the tests use beside Go. Each test that lacks one skips with the reason; here nothing should.
-TOOLS = e2fsprogs xfsprogs btrfs-progs f2fs-tools gfs2-utils exfatprogs ocfs2-tools ntfs-3g fuse3 fuse2fs libxml2-utils util-linux
+TOOLS = e2fsprogs xfsprogs btrfs-progs f2fs-tools gfs2-utils exfatprogs ocfs2-tools ntfs-3g fuse3 fuse2fs libxml2-utils util-linux qemu-system-x86
 
 tools:
-	@missing=$$(for t in mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.f2fs mkfs.gfs2 mkfs.exfat mkfs.ocfs2 mkfs.ntfs fusermount3 fuse2fs xmllint; do command -v $$t >/dev/null || echo $$t; done); \
+	@missing=$$(for t in mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.f2fs mkfs.gfs2 mkfs.exfat mkfs.ocfs2 mkfs.ntfs fusermount3 fuse2fs xmllint qemu-system-x86_64; do command -v $$t >/dev/null || echo $$t; done); \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "installing what is missing: $$missing"; \
-			apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y $(TOOLS) >/dev/null; \
+			apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(TOOLS) >/dev/null; \
 		else echo "not installed, tests that need it are skipped:" $$missing; fi; \
 	fi
 
