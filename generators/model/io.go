@@ -131,6 +131,9 @@ func (m *model) readResults(t *tally, lo, hi int64, direct bool) prog.Expect {
 		if direct && t.sure < t.n {
 			return m.counts(0, 0, prog.Fails("EFAULT"))
 		}
+		if t.sure < t.n {
+			m.prog.Need("eof-first")
+		}
 		return m.counts(0, 0)
 	}
 	var want prog.Expect

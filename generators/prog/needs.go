@@ -66,6 +66,7 @@ var Needs = []Need{
 	{"exact-punch", "punching or zeroing part of a page changes nothing outside of the range, whatever else is done to the file"},
 	{"clean-short-write", "a buffered write that ends short in a bad buffer leaves nothing behind that direct reads stumble over"},
 	{"dirty-seek", "lseek(2) SEEK_DATA and SEEK_HOLE know of what was stored through a mapping and not yet written back"},
+	{"eof-first", "a buffered read at the end of the file or behind it returns 0 without a look at its buffer"},
 	{"sub-block-efault", "a direct write of less than a block whose buffer cannot be read fails with EFAULT"},
 	{"self-direct-read", "a direct read ends whose buffer is a shared mapping of the very pages that it reads"},
 	{"whole-dio", "a direct read or write whose buffer goes bad fails as a whole with EFAULT"},

@@ -136,6 +136,9 @@ func openFuse(ctx context.Context, b *local, arg string) error {
 	if err := b.settleOurs(ctx); err != nil {
 		return err
 	}
+	if o.nodes > 1 {
+		b.setLack("eof-first", "where several nodes share the image, the kernel takes the pages of a read's buffer before it asks (fs/fuse/file.c: fuse_direct_io)")
+	}
 	b.facts.Note = note
 	return nil
 }

@@ -34,6 +34,8 @@ func TestPromises(t *testing.T) {
 		{"exact-short-write", "ext4", "", "5.10.0", "before 6.1 a chunk of the write was all or nothing"},
 		{"exact-short-write", "btrfs", "", "7.2", "btrfs faults in the whole chunk first"},
 		{"exact-short-write", "fuse.sshfs", "", "7.2", "the whole page must be readable first"},
+		{"eof-first", "fuse.gfs2", "", "6.18", ""},
+		{"eof-first", "fuse.sshfs", "", "6.18", "a server may have its files read past the page cache, and then the kernel takes the pages of the buffer before it asks"},
 		{"whole-dio", "ext4", "", "10.0", ""},
 		{"whole-dio", "ext4", "rw,data=journal", "6.18", "with data=journal direct I/O goes through the page cache"},
 		{"whole-dio", "ext4", "", "", "with data=journal direct I/O goes through the page cache"},
@@ -69,6 +71,7 @@ func TestPromisesAreKeptHere(t *testing.T) {
 		"whole-dio":         tryWholeDIO,
 		"clean-efault":      tryCleanEFAULT,
 		"sub-block-efault":  trySubBlockEFAULT,
+		"eof-first":         tryEOFFirst,
 		"dirty-seek":        tryDirtySeek,
 		"clean-tail":        tryCleanTail,
 		"clean-tail-direct": tryCleanTailDirect,
@@ -87,6 +90,15 @@ func TestPromisesAreKeptHere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where several nodes share an image, a read at the end of a file does look at its buffer, and the target says so.
+func TestSeveralNodesLookAtTheBufferFirst(t *testing.T) {
+	g := gomega.NewWithT(t)
+	tg := open(t, "fuse:nodes=2")
+	g.Expect(tg.Lacks("eof-first")).To(gomega.ContainSubstring("several nodes"))
+	_, err := unix.Pread(create(t, tg.Dir(), 0), badTail(t, 1), 0)
+	g.Expect(err).To(gomega.Equal(unix.EFAULT))
 }
 
 func create(t *testing.T, dir string, flags int) int {
@@ -136,6 +148,19 @@ func tryCleanEFAULT(t *testing.T, dir string) {
 		_, err := unix.Pwrite(fd, badTail(t, 1), at)
 		g.Expect(err).To(gomega.Equal(unix.EFAULT))
 		g.Expect(unix.Seek(fd, 0, unix.SEEK_END)).To(gomega.BeZero(), "write at %d", at)
+	}
+}
+
+// tryEOFFirst reads into memory that cannot be written.
+func tryEOFFirst(t *testing.T, dir string) {
+	g := gomega.NewWithT(t)
+	page := os.Getpagesize()
+	fd := create(t, dir, 0)
+	g.Expect(unix.Ftruncate(fd, int64(page)+5)).To(gomega.Succeed())
+	for _, at := range []int64{int64(page) + 5, int64(2 * page), 1 << 30} {
+		n, err := unix.Pread(fd, badTail(t, 1), at)
+		g.Expect(err).NotTo(gomega.HaveOccurred(), "read at %d", at)
+		g.Expect(n).To(gomega.BeZero())
 	}
 }
 
