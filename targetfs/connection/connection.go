@@ -55,8 +55,8 @@ func New(before []int) (int, error) {
 	return 0, fmt.Errorf("look for /dev/fuse in %s: not there", descriptors)
 }
 
-// interval is how often Wait looks.
-const interval = 50 * time.Millisecond
+// interval is how often Wait looks. A server that looks often is taken for one that is awake, and not for one that hangs.
+const interval = time.Second
 
 // Wait returns when the kernel has ended the connection, by umount or abort, or when ctx ends. It looks at intervals: who waits in
 // poll(2) is woken by every request (fs/fuse/dev.c, fuse_dev_wake_and_unlock), which would double the switches between threads.

@@ -58,7 +58,7 @@ func (n *node) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.Att
 	n.prologue(&in.InHeader, cancel, ino, true)
 	l := n.begin(&in.InHeader, "getattr", ino)
 	defer l.end()
-	if err := l.file(&in.InHeader, ino); err != nil {
+	if err := l.take(glock.File, ino); err != nil {
 		return n.s.status("getattr", ino, err)
 	}
 	return n.s.status("getattr", ino, n.attrOut(ino, out))
@@ -97,7 +97,7 @@ func (n *node) lockSetAttr(l *locks, in *fuse.SetAttrIn, ino uint64) error {
 	if n.shared() && in.Valid&fuse.FATTR_SIZE != 0 {
 		return n.lockThrough(l, ino, glock.EX)
 	}
-	return l.file(&in.InHeader, ino)
+	return l.take(glock.File, ino)
 }
 
 func (n *node) setAttr(ino uint64, in *fuse.SetAttrIn) error {

@@ -111,7 +111,7 @@ func (n *node) lockReadShared(in *fuse.ReadIn, ino uint64) (done func(), err err
 		op = "page_mkwrite"
 	}
 	l := n.begin(&in.InHeader, op, ino)
-	l.unique(&in.InHeader)
+	l.unique()
 	return l.end, n.lockThrough(l, ino, glock.UN)
 }
 

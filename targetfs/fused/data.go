@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"faultline/targetfs/disk"
+	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
 	"faultline/targetfs/usercopy"
 )
@@ -18,7 +19,7 @@ func (n *node) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.
 	ino := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "open", ino)
 	defer l.end()
-	err := l.file(&in.InHeader, ino)
+	err := l.take(glock.File, ino)
 	var di disk.Dinode
 	if err == nil {
 		di, err = n.s.stat(ino)
@@ -104,7 +105,8 @@ func (n *node) lockRead(in *fuse.ReadIn, ino uint64) (done func(), err error) {
 		return n.lockReadShared(in, ino)
 	}
 	l := n.begin(&in.InHeader, readOp(in.Flags&unix.O_DIRECT != 0), ino)
-	return l.end, l.file(&in.InHeader, ino)
+	l.unique()
+	return l.end, l.take(glock.File, ino)
 }
 
 // Write writes. Pages that were dirtied in the cache, through mappings, come back without a glock: their node has had it since.
@@ -142,7 +144,7 @@ func (n *node) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, 
 // lockWrite takes the glocks of a write, and reads the inode again under them.
 func (n *node) lockWrite(l *locks, in *fuse.WriteIn, di *disk.Dinode) (err error) {
 	ino := di.Num.Addr
-	if err := l.file(&in.InHeader, ino); err != nil {
+	if err := l.take(glock.File, ino); err != nil {
 		return err
 	}
 	if *di, err = n.s.stat(ino); err != nil || l.op.Name == "direct write" {
@@ -187,7 +189,7 @@ func (n *node) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	ino := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "fallocate", ino)
 	defer l.end()
-	err := l.file(&in.InHeader, ino)
+	err := l.take(glock.File, ino)
 	var di disk.Dinode
 	if err == nil {
 		di, err = n.s.stat(ino)
@@ -235,7 +237,7 @@ func (n *node) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fu
 	ino := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "seek data", ino)
 	defer l.end()
-	err := l.file(&in.InHeader, ino)
+	err := l.take(glock.File, ino)
 	if err == nil {
 		err = n.s.view(func(tx *image.Tx) error {
 			at, err := tx.Seek(ino, int64(in.Offset), want)

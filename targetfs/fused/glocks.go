@@ -27,30 +27,31 @@ var operations = func() map[string]glock.Operation {
 
 // locks are the glocks that one request takes. A request that doesn't come from a task has the owner's PID 0.
 type locks struct {
-	n     *node
-	ctx   context.Context // ends the waiting
-	op    glock.Operation
-	owner glock.Owner
-	held  []*glock.Holder
+	n      *node
+	ctx    context.Context // ends the waiting
+	op     glock.Operation
+	owner  glock.Owner
+	number uint64 // of the request
+	held   []*glock.Holder
 }
 
 // begin starts the operation of that name, on behalf of the task that made the request, with the inode ino.
 func (n *node) begin(h *fuse.InHeader, op string, ino uint64) *locks {
-	return &locks{n: n, ctx: n.s.ctx, op: operations[op], owner: glock.Owner{
+	return &locks{n: n, ctx: n.s.ctx, op: operations[op], number: h.Unique, owner: glock.Owner{
 		PID: int(h.Pid), Comm: n.s.comms.of(int(h.Pid)), Op: op + " of " + n.s.title(ino)}}
 }
 
-// unique makes the request an owner of its own: the kernel splits one system call into several requests at a time, readahead
-// above all, and then they are not one task.
-func (l *locks) unique(h *fuse.InHeader) {
-	l.owner.Op = fmt.Sprintf("%s, request %d of task %d", l.owner.Op, h.Unique, h.Pid)
+// unique makes the request an owner of its own: the kernel splits one system call into several requests at a time, and reads ahead
+// for a task that has gone on to its next call. Then they are not one task.
+func (l *locks) unique() {
+	l.owner.Op = fmt.Sprintf("%s, request %d of task %d", l.owner.Op, l.number, l.owner.PID)
 	l.owner.PID = 0
 }
 
 // take takes the glock that the operation takes of the object with that role and number, and keeps it to the end of the operation,
 // unless the table says otherwise.
 func (l *locks) take(role glock.Role, number uint64) error {
-	h, err := l.n.glocks.Lock(l.ctx, l.request(role, number))
+	h, err := l.lock(l.request(role, number))
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,26 @@ func (l *locks) take(role glock.Role, number uint64) error {
 	}
 	l.held = append(l.held, h)
 	return nil
+}
+
+// lock waits for a glock. What another request of the same task has is no recursion; what this one has would be.
+func (l *locks) lock(r glock.Request) (*glock.Holder, error) {
+	h, err := l.n.glocks.Lock(l.ctx, r)
+	if l.another(err) {
+		r.Owner = l.owner
+		h, err = l.n.glocks.Lock(l.ctx, r)
+	}
+	return h, err
+}
+
+// another tells of an error whether the trap took another request of the task for this one, which is an owner of its own from now on.
+func (l *locks) another(err error) bool {
+	trapped, is := errors.AsType[*glock.RecursionError](err)
+	if !is || slices.ContainsFunc(l.held, func(h *glock.Holder) bool { return h.Name == trapped.New.Name }) {
+		return false
+	}
+	l.unique()
+	return true
 }
 
 // request is the request for the glock of the object with that role and number.
@@ -102,7 +123,7 @@ func (l *locks) quota(uid, gid uint32) error {
 		return nil
 	}
 	for _, name := range []glock.Name{glock.QuotaName(uid, false), glock.QuotaName(gid, true)} {
-		h, err := l.n.glocks.Lock(l.ctx, glock.Request{Name: name, State: glock.SH, Owner: l.owner, Caller: l.op.Name})
+		h, err := l.lock(glock.Request{Name: name, State: glock.SH, Owner: l.owner, Caller: l.op.Name})
 		if err != nil {
 			return err
 		}
@@ -116,6 +137,10 @@ func (l *locks) takeAll(requests []glock.Request) error {
 	var all []*glock.Holder
 	for _, r := range requests {
 		h, err := l.n.glocks.Enqueue(l.ctx, r)
+		if l.another(err) {
+			r.Owner = l.owner
+			h, err = l.n.glocks.Enqueue(l.ctx, r)
+		}
 		if err != nil {
 			glock.UnlockAll(all)
 			return err
@@ -133,16 +158,6 @@ func (l *locks) takeAll(requests []glock.Request) error {
 func (l *locks) end() {
 	glock.UnlockAll(l.held)
 	l.held = nil
-}
-
-// file takes the glock of one inode for a request that may be one of several of its task.
-func (l *locks) file(h *fuse.InHeader, ino uint64) error {
-	err := l.take(glock.File, ino)
-	if _, again := errors.AsType[*glock.RecursionError](err); again {
-		l.unique(h)
-		err = l.take(glock.File, ino)
-	}
-	return err
 }
 
 // comms remembers the names of programs for a moment: a request is over sooner than its task's name is read.

@@ -44,7 +44,7 @@ func (n *node) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, name string, d
 	l := n.begin(h, "getxattr", ino)
 	defer l.end()
 	if err == nil {
-		err = l.file(h, ino)
+		err = l.take(glock.File, ino)
 	}
 	var value []byte
 	if err == nil {
@@ -72,7 +72,7 @@ func (n *node) ListXAttr(_ <-chan struct{}, h *fuse.InHeader, dest []byte) (uint
 	ino := n.addr(h.NodeId)
 	l := n.begin(h, "listxattr", ino)
 	defer l.end()
-	err := l.file(h, ino)
+	err := l.take(glock.File, ino)
 	var list []byte
 	if err == nil {
 		err = n.s.view(func(tx *image.Tx) error {
