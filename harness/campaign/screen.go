@@ -113,6 +113,25 @@ func (s *Screen) Case(c results.Case, t results.Totals) {
 	case s.Verbose:
 		s.println(c.Line(0))
 	}
+	s.tick(t)
+}
+
+// Progress shows how far something is that has no verdicts.
+func (s *Screen) Progress(done, planned int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tick(results.Totals{Planned: planned, Pass: done})
+}
+
+// Wipe takes the live line away.
+func (s *Screen) Wipe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wipe()
+}
+
+// tick shows the progress now and then.
+func (s *Screen) tick(t results.Totals) {
 	every := statusEvery
 	if s.live {
 		every = liveEvery

@@ -51,7 +51,7 @@ The exit code is 1 for a hazard, a deadlock, or a lock that the baseline does no
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "file for what blocks, to be a baseline; with one target")
 	flags.BoolVar(&f.prove, "prove", false, "run the program of each hazard, to prove or refute it; in a guest, or on a file system of ours")
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which cell is being measured")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what came of each cell")
 	flags.StringVar(&f.tint, "color", "auto", "auto, always or never")
 	cmd.AddCommand(footprintDiffCommand())
 	return cmd
@@ -86,28 +86,38 @@ func (f *footprintFlags) run(ctx context.Context) error {
 		against = func(string) (*matrix.Baseline, error) { return b, nil }
 	}
 	soft, _, signalled := interrupts(ctx)
-	var all []*matrix.Footprint
-	code := results.ExitOK
-	for _, spec := range f.targets {
-		one, err := f.measure(soft, spec)
-		if signal := signalled(); signal != 0 {
-			return exit{128 + int(signal), "interrupted"}
-		}
-		if err != nil {
-			return openError(err)
-		}
-		fmt.Print(picture.Text(one, campaign.Colour(os.Stdout, f.tint)))
-		known, err := against(one.FS)
-		if err != nil {
-			return usage("%v", err)
-		}
-		code = graver(code, judge(one, known))
-		all = append(all, one)
+	all, code, err := f.tables(soft, against)
+	if writeErr := f.write(all); writeErr != nil {
+		return usage("%v", writeErr)
 	}
-	if err := f.write(all); err != nil {
-		return usage("%v", err)
+	if signal := signalled(); signal != 0 {
+		return exit{128 + int(signal), "interrupted: what was measured so far is above"}
+	}
+	if err != nil {
+		return err
 	}
 	return exit{code: code}
+}
+
+// tables measures the targets, one after the other, and prints their tables. The error comes with those that there are by then, the last perhaps cut short.
+func (f *footprintFlags) tables(ctx context.Context, against func(fs string) (*matrix.Baseline, error)) (all []*matrix.Footprint, code int, err error) {
+	for _, spec := range f.targets {
+		one, err := f.measure(ctx, spec)
+		if one == nil {
+			return all, code, openError(err)
+		}
+		fmt.Print(picture.Text(one, campaign.Colour(os.Stdout, f.tint)))
+		all = append(all, one)
+		if err != nil {
+			return all, code, openError(err)
+		}
+		known, err := against(one.FS)
+		if err != nil {
+			return all, code, usage("%v", err)
+		}
+		code = graver(code, judge(one, known))
+	}
+	return all, code, nil
 }
 
 // judge prints where locks are held that the baseline, if there is one, does not know of, and returns the exit code of one table.
@@ -142,9 +152,14 @@ func graver(a, b int) int {
 
 func (f *footprintFlags) measure(ctx context.Context, spec string) (*matrix.Footprint, error) {
 	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, spec, target.Options{}) }
+	screen := campaign.NewScreen(os.Stderr, f.tint)
+	defer screen.Wipe()
 	choice := footprint.Choice{Ops: f.ops, Onlookers: f.onlookers, Prove: f.prove, Deadline: f.timeout}
-	if f.verbose {
-		choice.Progress = func(op, onlooker string) { fmt.Fprintf(os.Stderr, "%s: %s beside %s\n", spec, onlooker, op) }
+	choice.Progress = func(c *matrix.Cell, done, all int) {
+		if f.verbose {
+			screen.Println(fmt.Sprintf("%s: %s beside %s: %s", spec, c.Onlooker, c.Stopped, c.Outcome))
+		}
+		screen.Progress(done, all)
 	}
 	return footprint.Measure(ctx, open, choice)
 }
@@ -156,7 +171,10 @@ func (f *footprintFlags) write(all []*matrix.Footprint) error {
 			return err
 		}
 	}
-	if f.writeBaseline != "" {
+	if f.writeBaseline != "" && len(all) == 1 {
+		if all[0].Cut != "" {
+			return fmt.Errorf("write the baseline: %s was %s", all[0].Target, all[0].Cut)
+		}
 		if err := os.WriteFile(f.writeBaseline, []byte(all[0].Baseline()), 0o666); err != nil {
 			return fmt.Errorf("write the baseline: %w", err)
 		}

@@ -2,7 +2,6 @@ package footprint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,14 +21,16 @@ type Choice struct {
 	Prove bool
 	// Deadline is how long one step may take before anyone asks; 3 s.
 	Deadline time.Duration
-	// Progress is called before each cell, if it is set.
-	Progress func(op, onlooker string)
+	// Progress is called after each cell, if it is set, by one goroutine at a time: with the cell, and how many of all are done.
+	Progress func(c *matrix.Cell, done, all int)
 }
 
 // repeats is how often a cell that did not proceed is tried again.
 const repeats = 2
 
-// Measure makes the table of the file system that open opens. An error means that there is none: a name is unknown, the file system cannot be opened, or is lost.
+// Measure makes the table of the file system that open opens, or of several of the kind at once. An error with a nil table means that there is none: a
+// name is unknown, or the file system cannot be opened. With a table it means that the table is cut short, which Footprint.Cut then says too: ctx ended, or the
+// file system was lost.
 func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.Footprint, error) {
 	ops, err := chosen(operations, func(o operation) string { return o.name }, choice.Ops)
 	if err != nil {
@@ -39,58 +40,37 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.F
 	if err != nil {
 		return nil, fmt.Errorf("choose onlookers: %w", err)
 	}
-	r, err := harness.NewRunner(ctx, open, harness.Options{Deadline: choice.Deadline, Repeats: repeats})
+	first, err := runner(ctx, open, choice)
 	if err != nil {
 		return nil, err
 	}
-	t := r.Target()
-	m := &measurement{Runner: r, Choice: choice, open: open, f: &matrix.Footprint{
+	t := first.Target()
+	m := &measurement{Choice: choice, open: open, ops: ops, by: by, rows: make([]row, len(ops)), f: &matrix.Footprint{
 		Target: t.Spec(), FS: strings.TrimPrefix(t.FS(), "fuse."), Kernel: t.Mount().Kernel, Options: t.Mount().Options, Date: time.Now(),
 		Ops: names(ops, func(o operation) string { return o.name }),
 	}}
 	for _, who := range by {
 		m.f.Onlookers = append(m.f.Onlookers, matrix.Onlooker{Name: who.name, Group: who.group})
 	}
-	err = m.measure(ctx, ops, by)
+	err = m.measure(ctx, first)
 	m.f.Seconds = time.Since(m.f.Date).Seconds()
-	return m.f, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
+	return m.f, err
 }
 
-// measurement is one table under way.
-type measurement struct {
-	*harness.Runner
-	Choice
-	open harness.Opener
-	f    *matrix.Footprint
-}
-
-func (m *measurement) measure(ctx context.Context, ops []operation, by []onlooker) error {
-	for _, o := range ops {
-		for _, who := range by {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if m.Progress != nil {
-				m.Progress(o.name, who.name)
-			}
-			cell, err := m.cell(ctx, o, who)
-			if err != nil {
-				return err
-			}
-			m.f.Cells = append(m.f.Cells, cell)
-		}
-		m.warn(ctx, o, by)
-	}
-	return nil
+func runner(ctx context.Context, open harness.Opener, choice Choice) (*harness.Runner, error) {
+	return harness.NewRunner(ctx, open, harness.Options{Deadline: choice.Deadline, Repeats: repeats})
 }
 
 // cell measures one cell.
-func (m *measurement) cell(ctx context.Context, o operation, by onlooker) (matrix.Cell, error) {
-	t := m.Target()
+func (m *measurement) cell(ctx context.Context, r *harness.Runner, o operation, by onlooker) (matrix.Cell, error) {
+	t := r.Target()
 	if why := by.refuses(t.Mount().Guest, t.Lacks("own-mount") == "", len(m.Onlookers) > 0); why != "" {
 		return matrix.Cell{Stopped: o.name, Onlooker: by.name, Outcome: matrix.Skipped, Reason: why}, nil
 	}
-	outcome := m.Run(ctx, program(o, by))
+	outcome := r.Run(ctx, program(o, by))
+	if ctx.Err() != nil {
+		return matrix.Cell{}, context.Cause(ctx) // what was under way was killed
+	}
 	if outcome.Kind == results.InfraTargetLost {
 		return matrix.Cell{}, fmt.Errorf("measure %s beside %s: %s", by.name, o.name, outcome.Message)
 	}
@@ -99,29 +79,6 @@ func (m *measurement) cell(ctx context.Context, o operation, by onlooker) (matri
 		c.Outcome, c.Reason = matrix.Fails, by.fails+", as it must"
 	}
 	return c, nil
-}
-
-// warn notes the hazard of an operation, if page faults have blocked beside it: the one with the shortest program.
-func (m *measurement) warn(ctx context.Context, o operation, by []onlooker) {
-	var shortest *prog.Prog
-	h := matrix.Hazard{Stopped: o.name, Proof: matrix.Untried}
-	for _, who := range by {
-		c := m.f.Find(o.name, who.name)
-		if c == nil || !m.f.IsHazard(c) {
-			continue
-		}
-		if p := danger(o, who); shortest == nil || len(p.Steps) < len(shortest.Steps) {
-			shortest, h.Onlooker, h.Lock = p, who.name, c.Lock
-		}
-	}
-	if shortest == nil {
-		return
-	}
-	h.Program = shortest.String()
-	if m.Prove {
-		h.Proof = m.prove(ctx, shortest)
-	}
-	m.f.Hazards = append(m.f.Hazards, h)
 }
 
 // prove runs the program of a hazard once, on a file system of its own, which may be ruined by it.

@@ -31,7 +31,7 @@ var rules = []rule{
 	{directory, "path_openat open_last_lookups lookup_slow filename_create do_unlinkat do_rmdir do_renameat2 lock_rename do_linkat iterate_dir", ""},
 	{directory, "btrfs_inode_lock", "iterate_dir"},
 
-	{inode, "vfs_setxattr", ""},
+	{inode, "vfs_setxattr ext4_llseek", ""},
 
 	// Who freezes waits for all who write, and xfs then for its log to be written back to where it belongs (fs/super.c, fs/xfs/xfs_log.c).
 	{"the writers of the file system (s_writers)", "freeze_super", ""},

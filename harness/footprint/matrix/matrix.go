@@ -107,8 +107,9 @@ type Footprint struct {
 	Kernel    string     `json:"kernel"`            // release, as uname -r
 	Options   string     `json:"options,omitempty"` // of the mount
 	Date      time.Time  `json:"date"`
-	Seconds   float64    `json:"seconds"` // how long it took
-	Ops       []string   `json:"ops"`     // stopped calls, in order
+	Seconds   float64    `json:"seconds"`       // how long it took
+	Cut       string     `json:"cut,omitempty"` // why cells are missing, "" if none is
+	Ops       []string   `json:"ops"`           // stopped calls, in order
 	Onlookers []Onlooker `json:"onlookers"`
 	Cells     []Cell     `json:"cells"`
 	Hazards   []Hazard   `json:"hazards,omitempty"`

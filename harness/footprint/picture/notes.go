@@ -19,6 +19,9 @@ func heading(f *matrix.Footprint) string {
 
 // effort is what it took, and when.
 func effort(f *matrix.Footprint) string {
+	if f.Cut != "" {
+		return fmt.Sprintf("NOT COMPLETE: %s; %.0f s, %s", f.Cut, f.Seconds, f.Date.UTC().Format("2006-01-02 15:04 UTC"))
+	}
 	return fmt.Sprintf("%d cells in %.0f s, %s", len(f.Cells), f.Seconds, f.Date.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
