@@ -45,7 +45,12 @@ func runner(t *testing.T, spec string, o harness.Options) *harness.Runner {
 // runnerIn is a Runner whose target keeps its files in temp.
 func runnerIn(t *testing.T, temp, spec string, o harness.Options) *harness.Runner {
 	t.Helper()
-	r, err := harness.NewRunner(t.Context(), opener(temp, spec), o)
+	return runnerWith(t, opener(temp, spec), o)
+}
+
+func runnerWith(t *testing.T, open harness.Opener, o harness.Options) *harness.Runner {
+	t.Helper()
+	r, err := harness.NewRunner(t.Context(), open, o)
 	if err != nil {
 		t.Fatal(err)
 	}

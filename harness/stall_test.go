@@ -1,6 +1,7 @@
 package harness_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,14 +10,31 @@ import (
 
 	"faultline/generators/prog"
 	"faultline/harness"
+	"faultline/harness/target"
 	"faultline/results"
 )
 
+// stallers does a test with each way to stall; open gives targets that stall so.
+func stallers(t *testing.T, test func(t *testing.T, open func(temp, spec string) harness.Opener)) {
+	t.Parallel()
+	for _, way := range []string{target.WithUserfaultfd, target.WithFUSE} {
+		t.Run(way, func(t *testing.T) {
+			test(t, func(temp, spec string) harness.Opener {
+				return func(ctx context.Context) (target.Target, error) {
+					return target.Open(ctx, spec, target.Options{Temp: temp, StallWith: way})
+				}
+			})
+		})
+	}
+}
+
 // A step that is stopped on a stall has no deadline: here for many deadlines, and longer than any proof takes.
-func TestAStoppedStepIsNoHang(t *testing.T) {
+func TestAStoppedStepIsNoHang(t *testing.T) { stallers(t, testAStoppedStepIsNoHang) }
+
+func testAStoppedStepIsNoHang(t *testing.T, open func(temp, spec string) harness.Opener) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	r := runner(t, "dir:"+t.TempDir(), harness.Options{Deadline: 100 * time.Millisecond, Repeats: -1})
+	r := runnerWith(t, open("", "dir:"+t.TempDir()), harness.Options{Deadline: 100 * time.Millisecond, Repeats: -1})
 	text := "prog proof/stopped\nfile A = pat1*4p\nd = open(A, rdwr)\nu = stall(1p)\nt1: pwrite(d, u, 0)\nstalled(u)\n" +
 		strings.Repeat("proceeds(t1)\n", 15) + "serve(u, 'u'*1p)\nwait(t1)\ncheck(A)\n"
 	o := r.Run(t.Context(), derived(t, text))
@@ -28,7 +46,9 @@ func TestAStoppedStepIsNoHang(t *testing.T) {
 }
 
 // Beside a stopped step the one that hangs is found, and a step that was let go has a deadline again.
-func TestHangsBesideStalls(t *testing.T) {
+func TestHangsBesideStalls(t *testing.T) { stallers(t, testHangsBesideStalls) }
+
+func testHangsBesideStalls(t *testing.T, open func(temp, spec string) harness.Opener) {
 	needFuse(t)
 	for name, p := range map[string]struct {
 		fault, text string
@@ -61,12 +81,28 @@ stalled(u)
 serve(u)
 wait(t1)
 `, 4, "t1 is blocked in preadv(d, {u, m[0:1p]}, 0)"},
+		"lock": {"keep-lock", `prog proof/lock
+file A = pat1*6p + hole*2p
+d = open(A, rdwr)
+u = stall(1p)
+p2: e = open(A, rdwr)
+p2: n = mmap(e, shared, rw, 0, 8p)
+wait(p2)
+fsync(d)
+fadvise(d, 0, 8p, dontneed)
+t1: pread(d, u, 0)
+stalled(u, t1)
+p2: load(n[5p:6p])
+wait(p2)
+serve(u)
+wait(t1)
+`, 9, "p2 is blocked in load(n[5p:6p])"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := gomega.NewWithT(t)
 			left := watchForLeftovers(t)
-			r := runnerIn(t, left.temp, "planted:"+p.fault, harness.Options{Deadline: 500 * time.Millisecond, Repeats: -1})
+			r := runnerWith(t, open(left.temp, "planted:"+p.fault), harness.Options{Deadline: 500 * time.Millisecond, Repeats: -1})
 			left.see(r)
 			o := r.Run(t.Context(), derived(t, p.text))
 			if o.Verdict == results.Skip {
@@ -85,10 +121,14 @@ wait(t1)
 
 // A program that nobody could bring to its end is broken, and no fault of the file system.
 func TestAProgramThatStopsItselfIsBroken(t *testing.T) {
+	stallers(t, testAProgramThatStopsItselfIsBroken)
+}
+
+func testAProgramThatStopsItselfIsBroken(t *testing.T, open func(temp, spec string) harness.Opener) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	r := runner(t, "dir:"+t.TempDir(), harness.Options{Repeats: -1})
-	p, err := prog.Parse("prog proof/self\nneeds userfaultfd\nu = stall(1p)\nload(u)\n") // the model refuses it
+	r := runnerWith(t, open("", "dir:"+t.TempDir()), harness.Options{Repeats: -1})
+	p, err := prog.Parse("prog proof/self\nneeds stall\nu = stall(1p)\nload(u)\n") // the model refuses it
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	o := r.Run(t.Context(), p)
 	if o.Verdict == results.Skip {

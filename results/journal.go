@@ -36,10 +36,15 @@ type Mount struct {
 	Type    string `json:"type"`
 	Options string `json:"options,omitempty"`
 	Kernel  string `json:"kernel,omitempty"` // as uname -r says it
+	Stalls  string `json:"stalls,omitempty"` // how system calls are stopped there; empty if they cannot be
 }
 
 func (m Mount) String() string {
-	return fmt.Sprintf("%s: %s (%s), Linux %s", m.Target, m.Type, m.Options, m.Kernel)
+	text := fmt.Sprintf("%s: %s (%s), Linux %s", m.Target, m.Type, m.Options, m.Kernel)
+	if m.Stalls != "" {
+		text += ", stalls with " + m.Stalls
+	}
+	return text
 }
 
 // Started is the record that says a case is about to run.

@@ -31,7 +31,7 @@ func footprintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "footprint",
 		Short: "Map which operations block while a system call is stopped in its user copy",
-		Long: `Stop system calls in the middle of their user copy, with userfaultfd, and try what another process can do meanwhile. The table says which locks are
+		Long: `Stop system calls in the middle of their user copy, with userfaultfd or a FUSE file, and try what another process can do meanwhile. The table says which locks are
 held over the copy. A page fault that blocks is a hazard: if the copy itself faults on such a page, it waits for itself for ever. What blocks
 is tried three times. Faultline has baselines of some types of file system (or --baseline FILE): what blocks beyond it is told in one line.
 The exit code is 1 for a hazard, a deadlock, or a lock that the baseline does not know of, 4 if nothing could be stopped, and 5 if cells could not be measured.`,
@@ -53,6 +53,7 @@ The exit code is 1 for a hazard, a deadlock, or a lock that the baseline does no
 	flags.DurationVar(&f.timeout, "timeout", 3*time.Second, "how long one step may take before the watcher looks at it")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what came of each cell")
 	flags.StringVar(&f.tint, "color", "auto", "auto, always or never")
+	stallWithFlag(cmd)
 	cmd.AddCommand(footprintDiffCommand())
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"faultline/harness/demand"
 	"faultline/harness/mount"
 	"faultline/harness/self"
 	"faultline/results"
@@ -166,7 +167,7 @@ func processes(role, dir string) []int {
 func (p place) nothingLeft(t *testing.T) {
 	t.Helper()
 	g := gomega.NewWithT(t)
-	for _, role := range []string{"worker", "worker-process", "target-hands", "target-planted", mount.Role} {
+	for _, role := range []string{"worker", "worker-process", "target-hands", "target-planted", mount.Role, demand.Role} {
 		g.Eventually(func() []int { return processes(role, p.dir) }, soon).Should(gomega.BeEmpty(), "processes of the role %s", role)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")

@@ -49,6 +49,7 @@ func runCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.register(cmd)
+	stallWithFlag(cmd)
 	return cmd
 }
 
@@ -188,7 +189,7 @@ func (f *runFlags) header(planned int, targets []*campaign.Target) results.Heade
 	h := results.Header{Version: version(), Seed: f.seed, Targets: f.targets, Start: time.Now(), Planned: planned}
 	for _, t := range targets {
 		facts := t.Facts()
-		h.Mounts = append(h.Mounts, results.Mount{Target: t.Spec, Type: facts.Type, Options: facts.Options, Kernel: facts.Kernel})
+		h.Mounts = append(h.Mounts, results.Mount{Target: t.Spec, Type: facts.Type, Options: facts.Options, Kernel: facts.Kernel, Stalls: facts.Stalls})
 	}
 	for _, g := range f.groups {
 		h.Args = append(h.Args, "--group", g)
@@ -260,6 +261,9 @@ func (f *runFlags) greet(cmd *cobra.Command, s *campaign.Screen, targets []*camp
 		s.Println(fmt.Sprintf("MOUNT_OPTIONS -- %s", facts.Options))
 		if facts.Guest {
 			s.Println("KERNEL        -- " + facts.Kernel)
+		}
+		if facts.Stalls == target.WithFUSE {
+			s.Println("STALLS        -- FUSE files")
 		}
 		if facts.Note != "" {
 			s.Println("NOTE          -- " + facts.Note)
