@@ -26,6 +26,7 @@ var words = map[string]string{
 	"setxattr set": "0", "setxattr create": "XATTR_CREATE", "setxattr replace": "XATTR_REPLACE",
 	"stat size": "st.st_size", "stat blocks": "st.st_blocks",
 	"preadv2 nowait": "RWF_NOWAIT", "preadv2 dsync": "RWF_DSYNC", "preadv2 sync": "RWF_SYNC", "preadv2 append": "RWF_APPEND", "preadv2 hipri": "RWF_HIPRI",
+	"preadv2 dontcache": "RWF_DONTCACHE", "pwritev2 dontcache": "RWF_DONTCACHE", "pwritev2 atomic": "RWF_ATOMIC",
 	"pwritev2 nowait": "RWF_NOWAIT", "pwritev2 dsync": "RWF_DSYNC", "pwritev2 sync": "RWF_SYNC", "pwritev2 append": "RWF_APPEND", "pwritev2 hipri": "RWF_HIPRI",
 }
 

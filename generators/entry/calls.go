@@ -85,6 +85,9 @@ var Calls = []Call{
 		Do: "io_getevents($)", After: []string{"look($, io_event{})"}},
 	{Name: "aio-read", Doc: "io_submit(2) of a read into it", Room: 600, Out: true, Before: []string{"n = anon(zero*300)"}, Request: "n", Do: "io_submit(n[64:72])",
 		Ready: []string{"put(n[0:64], iocb{aio_fildes=a, aio_buf=$, aio_nbytes=600})", "put(n[64:72], pointer{to=n[0:64]})"}},
+	{Name: "write-atomic", Doc: "pwritev2(2) with RWF_ATOMIC", Room: 4096, Text: "pat4*4096", Before: []string{"d = open(A, rdwr|direct)"}, Do: "pwritev2(d, {$}, 0, atomic)"},
+	{Name: "write-dontcache", Doc: "pwritev2(2) with RWF_DONTCACHE", Room: 600, Text: "pat4*600", Do: "pwritev2(a, {$}, 0, dontcache)"},
+	{Name: "read-dontcache", Doc: "preadv2(2) with RWF_DONTCACHE", Room: 600, Out: true, Do: "preadv2(a, {$}, 0, dontcache)"},
 	transfer("read"), transfer("write"), transfer("read_fixed"), transfer("write_fixed"),
 }
 

@@ -211,6 +211,9 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	if sp.n == 0 {
 		return m.counts(0, 0), nil
 	}
+	if c.flags.Has("atomic") {
+		return m.atomicWrite(&c, sp)
+	}
 	sp = m.selfExtending(s, &c, sp)
 	if sp.sure == 0 && c.off > m.view(i).minSize() {
 		m.prog.Need("clean-efault")

@@ -28,7 +28,8 @@ func (m *model) orFault(s *prog.Step, want prog.Expect, write bool) prog.Expect 
 }
 
 // uringFixed registers the buffer first: all its pages are made writable, copied where they are private, and pinned. Pages of a file that is
-// mapped shared may be refused (mm/gup.c: FOLL_LONGTERM), and so may memory above the limit of locked memory.
+// mapped shared may be refused (mm/gup.c: FOLL_LONGTERM), and so may memory above the limit of locked memory. Kernels up to some after 6.1 do not wait
+// for the pages of a stall there, but refuse it (io_uring/rsrc.c: io_pin_pages pins with the lock of the address space held; seen on 6.1).
 func (m *model) uringFixed(s *prog.Step) (prog.Expect, error) {
 	sp := m.lookup(s, s.Args[1].(prog.Buf), true)
 	switch {
@@ -48,7 +49,7 @@ func (m *model) uringFixed(s *prog.Step) (prog.Expect, error) {
 	}
 	if len(sp.shared().places) > 0 {
 		refused = append(refused, prog.Fails("EFAULT"), prog.Fails("EOPNOTSUPP"))
-	} else if sp.sure < sp.n {
+	} else if sp.sure < sp.n || m.onStall(s) {
 		refused = append(refused, prog.Fails("EFAULT"))
 	}
 	m.doubt = len(refused) > 0
@@ -60,4 +61,9 @@ func (m *model) uringFixed(s *prog.Step) (prog.Expect, error) {
 	}
 	want, err := do(s)
 	return append(want, refused...), err
+}
+
+// onStall reports whether memory of the step lies in a stall.
+func (m *model) onStall(s *prog.Step) bool {
+	return slices.ContainsFunc(s.Args[1].(prog.Buf).Ranges, func(r prog.Range) bool { return m.stalls[process(s)+"/"+r.Of] != nil })
 }

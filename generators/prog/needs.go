@@ -43,6 +43,8 @@ var Needs = []Need{
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
+	{"dontcache", "RWF_DONTCACHE is accepted (Linux 6.14)"},
+	{"atomic-write", "RWF_ATOMIC is accepted for direct writes of a page (Linux 6.11)"},
 	{"append-flag", "RWF_APPEND is accepted"},
 	{"sync-flag", "RWF_DSYNC and RWF_SYNC are accepted"},
 	{"populate", "MADV_POPULATE_READ and MADV_POPULATE_WRITE are known (Linux 5.14)"},
@@ -116,8 +118,8 @@ var wordNeeds = map[string]map[string]string{
 	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
 	"mprotect":  {"none": "prot-none"},
-	"preadv2":   {"nowait": "nowait", "hipri": "hipri"},
-	"pwritev2":  {"hipri": "hipri", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
+	"preadv2":   {"nowait": "nowait", "hipri": "hipri", "dontcache": "dontcache"},
+	"pwritev2":  {"hipri": "hipri", "dontcache": "dontcache", "atomic": "atomic-write", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }
 
 // opNeeds says which operation needs what.

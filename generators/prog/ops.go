@@ -85,7 +85,7 @@ func words(name string, w ...string) Param {
 
 var (
 	prots   = words("prot", "none", "r", "w", "rw")
-	rwFlags = []string{"nowait", "dsync", "sync", "append", "hipri"}
+	rwFlags = []string{"nowait", "dsync", "sync", "append", "hipri", "dontcache"}
 )
 
 // Ops is the table of operations, by name. A test demands for each a function of the worker, one of the model, and an example.
@@ -115,7 +115,7 @@ var Ops = func() map[string]*Op {
 		{Name: "preadv", Counts: true, Params: []Param{fd(), iov(), size("offset")}, Doc: "preadv(2)"},
 		{Name: "pwritev", Counts: true, Params: []Param{fd(), iov(), size("offset")}, Doc: "pwritev(2)"},
 		{Name: "preadv2", Counts: true, Params: []Param{fd(), iov(), size("offset"), words("flags", rwFlags...)}, Doc: "preadv2(2); offset -1 is the file position"},
-		{Name: "pwritev2", Counts: true, Params: []Param{fd(), iov(), size("offset"), words("flags", rwFlags...)}, Doc: "pwritev2(2); offset -1 is the file position"},
+		{Name: "pwritev2", Counts: true, Params: []Param{fd(), iov(), size("offset"), words("flags", append(rwFlags[:len(rwFlags):len(rwFlags)], "atomic")...)}, Doc: "pwritev2(2); offset -1 is the file position"},
 		{Name: "lseek", Counts: true, Params: []Param{fd(), size("offset"), words("whence", "set", "cur", "end", "data", "hole")}, Doc: "lseek(2)"},
 		{Name: "fsync", Params: []Param{fd()}, Doc: "fsync(2)"},
 		{Name: "fdatasync", Params: []Param{fd()}, Doc: "fdatasync(2)"},

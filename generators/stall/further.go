@@ -12,7 +12,7 @@ import (
 // further are the calls of the table of entry points that the family has: those that hold something while they copy, and those on the way to it.
 var further = []string{
 	"listxattr", "clonerange", "dedupe", "dedupe-two", "copy-from", "sendfile", "splice-from", "vmsplice", "pipe-read", "pipe-write", "aio-iocb", "aio-event",
-	"getfsmap", "ext4-es-cache", "ext4-move-ext", "xfs-getbmapx", "xfs-bulkstat", "btrfs-search", "btrfs-logical-ino-to", "btrfs-encoded-read",
+	"getfsmap", "ext4-es-cache", "ext4-move-ext", "xfs-getbmapx", "xfs-bulkstat", "btrfs-search", "btrfs-logical-ino-to", "btrfs-encoded-read", "write-atomic",
 }
 
 // further is the call, if it is one of them.

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ var probes = slices.Concat([]probeRow{
 	{"nowait", (*prober).nowait},
 	{"nowait-write", (*prober).nowaitWrite},
 	{"hipri", rwFlag("RWF_HIPRI", unix.RWF_HIPRI)},
+	{"dontcache", rwFlag("RWF_DONTCACHE", unix.RWF_DONTCACHE)},
+	{"atomic-write", (*prober).atomicWrite},
 	{"append-flag", (*prober).appendFlag},
 	{"sync-flag", (*prober).syncFlag},
 	{"populate", (*prober).populate},
@@ -241,6 +244,21 @@ func rwFlag(name string, flag int) func(p *prober) error {
 		defer d.Close()
 		return p.bothWays(d, name+" on a file with O_DIRECT", flag)
 	}
+}
+
+// atomicWrite writes a page, and looks at it.
+func (p *prober) atomicWrite() error {
+	d, err := p.direct()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	page := p.mem[:p.page]
+	fill(page, 'a')
+	if n, err := unix.Pwritev2(int(d.Fd()), [][]byte{page}, 0, unix.RWF_ATOMIC); err != nil || n != len(page) {
+		return fmt.Errorf("pwritev2 of a page with RWF_ATOMIC on a file with O_DIRECT gave %d: %w", n, cmp.Or(err, io.ErrShortWrite))
+	}
+	return p.begins('a', "pwritev2 with RWF_ATOMIC")
 }
 
 func (p *prober) bothWays(f *os.File, what string, flag int) error {

@@ -48,6 +48,7 @@ func requests() map[string]uintptr {
 
 var rwf = map[string]uintptr{
 	"nowait": unix.RWF_NOWAIT, "dsync": unix.RWF_DSYNC, "sync": unix.RWF_SYNC, "append": unix.RWF_APPEND, "hipri": unix.RWF_HIPRI,
+	"dontcache": unix.RWF_DONTCACHE, "atomic": unix.RWF_ATOMIC,
 }
 
 // Fields of stat; no flags of the kernel.
