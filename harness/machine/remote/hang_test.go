@@ -62,6 +62,7 @@ func judged(t *testing.T, role string) watch.Motion {
 	m := guest(t, remote.Options{}).Machine
 	p, err := m.Spawn(role)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
+	t.Cleanup(func() { p.Kill(); <-p.Exited() })
 	line, err := bufio.NewReader(p.Stdout()).ReadString('\n')
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	tid, err := strconv.Atoi(strings.TrimSpace(line))
