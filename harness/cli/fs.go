@@ -37,9 +37,25 @@ func imageArg(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// openImage opens an image to look at. It returns its size in bytes.
-func openImage(path string) (*os.File, int64, error) {
-	f, err := os.Open(path)
+// openExclusively opens a file or block device. The kernel then refuses a device that is mounted or otherwise in use (open(2), O_EXCL).
+func openExclusively(path string, flags int) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if isBlock(info) {
+		flags |= unix.O_EXCL
+	}
+	f, err := os.OpenFile(path, flags, 0)
+	if errors.Is(err, unix.EBUSY) {
+		return nil, errors.New("the device is mounted or otherwise in use")
+	}
+	return f, err
+}
+
+// openImage opens an image to look at, by way of open. It returns its size in bytes.
+func openImage(path string, open func(string, int) (*os.File, error)) (*os.File, int64, error) {
+	f, err := open(path, os.O_RDONLY)
 	if err != nil {
 		return nil, 0, imageError(path, err)
 	}

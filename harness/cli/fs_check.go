@@ -19,9 +19,9 @@ func fsCheckCommand() *cobra.Command {
 	}
 }
 
-// checkImage prints the findings as they come.
+// checkImage prints the findings as they come. As fsck.gfs2 it refuses a file system that is in use: half of a change would look like damage.
 func checkImage(path string) error {
-	f, size, err := openImage(path)
+	f, size, err := openImage(path, openExclusively)
 	if err != nil {
 		return err
 	}

@@ -75,8 +75,11 @@ func dumpImage(path, what string, args []string) error {
 	return usage("fs dump knows no %q; wanted one of %s", strings.Join(append([]string{what}, args...), " "), dumpForms())
 }
 
+// openShared opens an image that may be in use.
+func openShared(path string, flags int) (*os.File, error) { return os.OpenFile(path, flags, 0) }
+
 func dumpTo(path string, what func(d *image.Dump) error) error {
-	f, size, err := openImage(path)
+	f, size, err := openImage(path, openShared)
 	if err != nil {
 		return err
 	}

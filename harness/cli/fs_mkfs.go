@@ -95,28 +95,16 @@ func (f *mkfsFlags) check() (err error) {
 	return err
 }
 
-// open opens the device, or makes the file. Exclusively: the kernel then refuses a block device that is mounted or otherwise in use.
+// open opens the device, or makes the file.
 func (f *mkfsFlags) open(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if f.bytes == 0 {
 			return nil, errors.New("it does not exist, and without --size it is not known how large to make it")
 		}
 		f.made = true
 		return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	}
-	if err != nil {
-		return nil, err
-	}
-	flags := os.O_RDWR
-	if isBlock(info) {
-		flags |= unix.O_EXCL // see open(2)
-	}
-	dev, err := os.OpenFile(path, flags, 0)
-	if errors.Is(err, unix.EBUSY) {
-		return nil, errors.New("the device is mounted or otherwise in use")
-	}
-	return dev, err
+	return openExclusively(path, os.O_RDWR)
 }
 
 // prepare locks the device, refuses to lose data, and gives a file its size.

@@ -115,6 +115,8 @@ func TestFsMkfsRefusesAMountedDevice(t *testing.T) {
 	g.Expect(unix.Mount(loop, dir, "ext4", 0, "")).To(gomega.Succeed())
 	defer unix.Unmount(dir, 0)
 	g.Expect(p.says(t, 2, "fs mkfs --force "+loop)).To(gomega.Equal("faultline: " + loop + ": the device is mounted or otherwise in use\n"))
+	g.Expect(p.says(t, 2, "fs check "+loop)).To(gomega.Equal("faultline: " + loop + ": the device is mounted or otherwise in use\n"))
+	g.Expect(p.says(t, 2, "fs mount "+loop+" "+dir)).To(gomega.Equal("faultline: " + loop + " is mounted already, or another command works on it\n"))
 	g.Expect(unix.Unmount(dir, 0)).To(gomega.Succeed())
 	g.Expect(p.says(t, 0, "fs mkfs --force "+loop)).To(gomega.ContainSubstring("GFS2 of 67108864 bytes"))
 	g.Expect(p.says(t, 0, "fs check "+loop)).To(gomega.Equal(loop + " is clean\n"))

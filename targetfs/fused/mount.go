@@ -49,13 +49,20 @@ func Mount(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// open opens the image and locks it against a second mount.
+// open opens the image and locks it against a second mount: by us, and of a block device by the kernel as well, which O_EXCL keeps away
+// (open(2)).
 func (s *Server) open() error {
 	mode := os.O_RDWR
 	if s.options.ReadOnly {
 		mode = os.O_RDONLY
 	}
+	if info, err := os.Stat(s.options.Image); err == nil && info.Mode()&os.ModeDevice != 0 {
+		mode |= unix.O_EXCL
+	}
 	f, err := os.OpenFile(s.options.Image, mode, 0)
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("mount %s: %w", s.options.Image, ErrBusy)
+	}
 	if err != nil {
 		return fmt.Errorf("mount an image: %w", err)
 	}
