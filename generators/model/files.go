@@ -179,6 +179,12 @@ func (m *model) fallocateStep(s *prog.Step) (prog.Expect, error) {
 		if m.sec != nil && len(m.sec.writers[object{id: i.id}]) > 1 && (off%m.page != 0 || n%m.page != 0) {
 			m.prog.Need("exact-punch")
 		}
+		if off%m.page != 0 && off < i.maxSize() && i.minSize() < off+n && (mode.Has("punch") || mode.Has("keep")) {
+			m.prog.Need("punch-keeps-size")
+		}
+		if i.collapsed && mode.Has("zero") && off < i.maxSize() && i.minSize() < off+n {
+			m.prog.Need("zero-after-collapse")
+		}
 		m.blank(i, off, min(off+n, i.maxSize()))
 	}
 	if (mode.Has("alloc") || mode.Has("zero")) && !mode.Has("keep") {
@@ -205,6 +211,7 @@ func (m *model) collapse(i *inode, off, n int64) (prog.Expect, error) {
 		return fails("EINVAL"), nil
 	}
 	m.mutations++
+	i.collapsed = true
 	size := i.maxSize()
 	rest := i.data.slice(off+n, i.data.len())
 	m.dropCopies(i, off/m.page, true)

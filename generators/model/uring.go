@@ -11,13 +11,22 @@ import (
 // that was done before is remembered by newer kernels only (io_uring/rw.c: io_fixup_rw_res).
 
 func (m *model) uringRead(s *prog.Step) (prog.Expect, error) {
+	m.uringWhole(s)
 	want, err := m.readStep(s)
 	return m.orFault(s, want, true), err
 }
 
 func (m *model) uringWrite(s *prog.Step) (prog.Expect, error) {
+	m.uringWhole(s)
 	want, err := m.writeStep(s)
 	return m.orFault(s, want, false), err
+}
+
+// uringWhole notes a direct transfer whose buffer may have to be faulted in half way.
+func (m *model) uringWhole(s *prog.Step) {
+	if m.fd(s).direct && m.lookup(s, s.Args[1].(prog.Buf), false).n > m.page {
+		m.prog.Need("whole-uring-dio")
+	}
 }
 
 func (m *model) orFault(s *prog.Step, want prog.Expect, write bool) prog.Expect {

@@ -14,6 +14,7 @@ type promise struct {
 	need    string
 	types   []string
 	from    version // first kernel that keeps it, as far as its source was read; zero: none does
+	until   version // first kernel that does not keep it any more, as far as was seen; zero: none
 	without string  // mount option that takes it away
 	why     string  // for those who do not keep it
 	source  string  // where it was read
@@ -108,6 +109,30 @@ var promises = []promise{
 		why:    "a punch of part of a page, beside a direct read into a mapping of the file, loses data around the range",
 		source: "seen on 6.18, in some runs of a hundred: suites/regress/testdata/punch-beside-direct-read.prog"},
 
+	{need: "punch-keeps-size", types: []string{"ext4", "xfs", "btrfs", "tmpfs", "fuse", "f2fs"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, xfs, btrfs, tmpfs and fuse seen on 6.18"},
+	{need: "punch-keeps-size", types: []string{"gfs2"}, from: version{6, 12},
+		why:    "punching a hole from the middle of the last block across the end of the file makes the file end with that block",
+		source: "seen on 5.10 and 6.1, not on 6.12 and 7.2: suites/regress/testdata/gfs2-punch-grows.prog"},
+
+	{need: "zero-after-collapse", types: []string{"xfs", "btrfs", "tmpfs", "fuse", "f2fs", "gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "xfs seen on 6.18 and 7.2"},
+	{need: "zero-after-collapse", types: []string{"ext4"}, from: version{5, 10}, until: version{7, 0},
+		why:    "after a collapse the page cache keeps the old bytes of the last block when the range across the end of the file is zeroed",
+		source: "seen on 7.2, not on 6.1, 6.12 and 6.18: suites/regress/testdata/ext4-zero-after-collapse.prog"},
+
+	{need: "whole-uring-dio", types: []string{"ext4", "ext3", "ext2", "xfs", "tmpfs", "fuse", "f2fs"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "fs/iomap/direct-io.c: __iomap_dio_rw without IOMAP_DIO_PARTIAL"},
+	{need: "whole-uring-dio", types: []string{"btrfs"}, from: version{5, 17},
+		why:    "before 5.17 a direct read through io_uring ended where its buffer had to be faulted in",
+		source: "fs/btrfs/inode.c: btrfs_direct_read; xfstests generic/678"},
+	{need: "whole-uring-dio", types: []string{"gfs2"}, from: version{6, 12},
+		why:    "a direct transfer through io_uring ends short where its buffer has to be faulted in",
+		source: "seen on 6.1, not on 6.12 and 7.2: suites/regress/testdata/gfs2-short-uring.prog"},
+
 	{need: "clean-short-write", types: []string{"xfs", "btrfs", "tmpfs", "fuse", "gfs2", "f2fs"}, from: version{5, 10},
 		why:    "kernels before 5.10 were not looked at",
 		source: "xfs, btrfs, tmpfs and fuse seen on 6.18"},
@@ -179,7 +204,7 @@ func unpromised(m mountinfo, kernel version, need string) string {
 		if p.need != need || !slices.Contains(p.types, name) && !slices.Contains(p.types, m.Type) {
 			continue
 		}
-		if p.from == (version{}) || kernel.less(p.from) || p.without != "" && m.has(p.without) {
+		if p.from == (version{}) || kernel.less(p.from) || p.until != (version{}) && !kernel.less(p.until) || p.without != "" && m.has(p.without) {
 			return p.why
 		}
 		return ""
