@@ -127,7 +127,7 @@ func openFuse(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	path := filepath.Join(b.temp.Path, "image")
-	if err := formatImage(path, o); err != nil {
+	if err := formatImage(path, o.size, o.formatting()); err != nil {
 		return err
 	}
 	if err := b.mountFuse(ctx, o, path); err != nil {
@@ -161,8 +161,9 @@ func (o *fuseOptions) allow() (note string, forbidden []lack) {
 // memory is a tmpfs that everybody may use.
 const memory = "/dev/shm"
 
-func formatImage(path string, o fuseOptions) error {
-	if err := makeImage(path, o.size); err != nil {
+// formatImage makes a GFS2 with our own mkfs.
+func formatImage(path string, size int64, options image.FormatOptions) error {
+	if err := makeImage(path, size); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -170,7 +171,7 @@ func formatImage(path string, o fuseOptions) error {
 		return fmt.Errorf("make an image: %w", err)
 	}
 	defer f.Close()
-	return image.Format(f, o.size, o.formatting())
+	return image.Format(f, size, options)
 }
 
 // mountFuse starts the server. The first undo is the last to be done: the image is checked when the server has closed it.
@@ -205,11 +206,22 @@ func (b *local) Locks(ctx context.Context) string {
 	if b.server == nil || b.mount.Type != fuseType {
 		return ""
 	}
+	if b.guest == nil {
+		return askLocks(ctx, b.point())
+	}
+	text, err := ask[string](ctx, b.hands, "ask the server of "+guestPoint+" for its locks", "locks", guestPoint)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+func askLocks(ctx context.Context, point string) string {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	var said strings.Builder
 	for _, command := range []string{"cycle", "glocks", "counters"} {
-		text, err := control.Ask(ctx, b.point(), command)
+		text, err := control.Ask(ctx, point, command)
 		if err != nil {
 			text = err.Error()
 		}

@@ -3,10 +3,12 @@ package target
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"faultline/harness/guest"
 	"faultline/harness/guest/kernels"
+	"faultline/targetfs/usercopy"
 )
 
 func umlKind() Kind {
@@ -29,7 +31,7 @@ func qemuKind() Kind {
 	}
 }
 
-const guestUsage = "[,fs=gfs2][,on=ext4][,size=512M][,mkfs=OPTIONS][,mount=OPTIONS][,mem=512M][,check=end|off]"
+const guestUsage = "[,fs=gfs2][,on=ext4][,size=512M][,mkfs=OPTIONS][,mount=OPTIONS][,copy=POLICY][,nodes=1][,mem=512M][,check=end|off]"
 
 // guestOptions are what a spec of a guest says.
 type guestOptions struct {
@@ -43,6 +45,8 @@ type guestOptions struct {
 	memory int64 // bytes
 	check  bool  // the disk is checked when the guest was turned off
 	kvm    guest.KVM
+	copy   usercopy.Policy // of fs=fuse
+	nodes  int             // of fs=fuse; programs run on the first
 }
 
 const (
@@ -53,8 +57,8 @@ const (
 )
 
 func parseGuest(spec, arg string) (guestOptions, error) {
-	o := guestOptions{kind: kernels.UML, size: defaultImageSize, memory: defaultMemory, check: true, kvm: guest.Auto}
-	keys := []string{"fs", "on", "size", "mkfs", "mount", "mem", "check"}
+	o := guestOptions{kind: kernels.UML, size: defaultImageSize, memory: defaultMemory, check: true, kvm: guest.Auto, copy: usercopy.NoFault, nodes: 1}
+	keys := []string{"fs", "on", "size", "mkfs", "mount", "copy", "nodes", "mem", "check"}
 	if strings.HasPrefix(spec, qemuKind().Name+":") {
 		o.kind = kernels.BzImage
 		keys = append(keys, "kvm")
@@ -77,6 +81,9 @@ func parseGuest(spec, arg string) (guestOptions, error) {
 			}
 		}
 	}
+	if err := o.parseServed(spec, values); err != nil {
+		return o, err
+	}
 	return o, o.parseChoices(spec, values)
 }
 
@@ -97,7 +104,7 @@ func (o *guestOptions) parseTypes(spec string, values map[string]string) (err er
 	case !given:
 		on = defaultGuestOn
 	}
-	if o.on, err = findGuestType(spec, on); err == nil && !o.on.onDisk() {
+	if o.on, err = findGuestType(spec, on); err == nil && (!o.on.onDisk() || o.on.served) {
 		err = &UsageError{spec, fmt.Sprintf("on=%s is not a type for a disk", on)}
 	}
 	return err
@@ -161,6 +168,8 @@ func (o guestOptions) spec() string {
 	add(o.size != defaultImageSize, "size", sizeText(o.size))
 	add(o.mkfs != "", "mkfs", o.mkfs)
 	add(o.mount != "", "mount", o.mount)
+	add(o.copy != usercopy.NoFault, "copy", o.copy.String())
+	add(o.nodes != 1, "nodes", strconv.Itoa(o.nodes))
 	add(o.memory != defaultMemory, "mem", sizeText(o.memory))
 	add(!o.check, "check", "off")
 	add(o.kvm != guest.Auto, "kvm", string(o.kvm))

@@ -41,6 +41,11 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := b.moveIn(ctx, vm); err != nil {
 		return err
 	}
+	if o.fs.served {
+		if err := b.serveInGuest(ctx, o, vm); err != nil {
+			return err
+		}
+	}
 	if o.fs.stacked {
 		b.under = o.on.name
 	}
@@ -60,7 +65,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 func (o guestOptions) lacks() []lack {
 	lacks := otherType.disk().lacksTools()
 	of := o.disk()
-	if of == nil || of.name == "gfs2" && o.mkfs == "" && !o.check {
+	if of == nil || of.name == "gfs2" && o.mkfs == "" && (!o.check || o.fs.served) {
 		return lacks
 	}
 	return append(lacks, of.lacksTools()...)
@@ -95,8 +100,12 @@ func (b *local) endGuest(ctx context.Context, o guestOptions, vm *guest.Guest) e
 	if !vm.Off(offCtx) {
 		return fmt.Errorf("it was not unmounted, and not checked: %s", lastLine(vm.Console().Text()))
 	}
-	if of := o.disk(); of != nil && o.check {
+	switch of := o.disk(); {
+	case of == nil || !o.check:
+		return nil
+	case o.fs.served:
+		return b.checkImage(ctx, vm.Disk(1))
+	default:
 		return of.check(ctx, b.spec, vm.Disk(1))
 	}
-	return nil
 }

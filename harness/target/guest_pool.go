@@ -106,7 +106,7 @@ func (o guestOptions) writeInitrd(spec string, k kernels.Kernel, path string) er
 func (o guestOptions) format(ctx context.Context, k kernels.Kernel, path string) error {
 	of := o.disk()
 	if of.name == "gfs2" && o.mkfs == "" {
-		return formatGFS2(path, o.size, parseVersion(k.Release))
+		return o.formatGFS2(path, parseVersion(k.Release))
 	}
 	return makeFS(ctx, of, path, o.size, o.mkfs)
 }
@@ -122,18 +122,10 @@ func makeFS(ctx context.Context, of *fsType, path string, size int64, options st
 // newFormat is the first kernel that mounts format 1802 (GFS2_FS_FORMAT_MAX in include/uapi/linux/gfs2_ondisk.h).
 var newFormat = version{5, 13}
 
-func formatGFS2(path string, size int64, kernel version) error {
-	if err := makeImage(path, size); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("make an image: %w", err)
-	}
-	defer f.Close()
-	var options image.FormatOptions
+func (o guestOptions) formatGFS2(path string, kernel version) error {
+	options := image.FormatOptions{Journals: o.nodes}
 	if kernel.less(newFormat) {
 		options.Version = disk.Format1801
 	}
-	return image.Format(f, size, options)
+	return formatImage(path, o.size, options)
 }

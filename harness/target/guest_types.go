@@ -19,13 +19,18 @@ type guestType struct {
 	options string // of mount(8), that it always has
 	plain   bool   // it has no disk
 	stacked bool   // it lies on another type
+	served  bool   // by our own GFS2 server in the guest
 }
 
 func (t guestType) onDisk() bool { return t.name != "" && !t.plain && !t.stacked }
 
 // disk is how the type is made and checked.
 func (t guestType) disk() *fsType {
-	i := slices.IndexFunc(fsTypes, func(f fsType) bool { return f.name == t.name })
+	name := t.name
+	if t.served {
+		name = "gfs2"
+	}
+	i := slices.IndexFunc(fsTypes, func(f fsType) bool { return f.name == name })
 	return &fsTypes[i]
 }
 
@@ -44,6 +49,7 @@ var guestTypes = []guestType{
 	{name: "ocfs2", modules: "ocfs2", maybe: checksums},
 	{name: "tmpfs", plain: true},
 	{name: "overlay", modules: "overlay", stacked: true},
+	{name: "fuse", modules: "fuse", served: true},
 }
 
 func findGuestType(spec, name string) (guestType, error) {
@@ -96,6 +102,8 @@ func (o guestOptions) mounts() []pid1.Mount {
 func (o guestOptions) own() []pid1.Mount {
 	own := pid1.Mount{Source: guest.Device(o.kind, 1), Point: guestPoint, Type: o.fs.name, Options: both(o.fs.options, o.mount)}
 	switch {
+	case o.fs.served:
+		return nil // by the server
 	case o.fs.plain:
 		own.Source, own.Options = "faultline", both(fmt.Sprintf("size=%d", o.size), o.mount)
 	case o.fs.stacked:

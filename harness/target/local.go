@@ -79,7 +79,7 @@ func (b *local) Servers() []int {
 		pids = b.base.Servers()
 	}
 	if b.server != nil {
-		pids = append(pids, b.server.pid())
+		pids = append(pids, b.server.PID())
 	}
 	return pids
 }

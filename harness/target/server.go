@@ -6,50 +6,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"faultline/harness/machine"
-	"faultline/harness/self"
 	"faultline/harness/watch"
 )
 
-// server is a process of ours that serves a FUSE mount. It is our own binary in another role, and ends by itself when the
-// pipe to its owner closes.
+// server is a process of ours that serves a FUSE mount, here or in a guest. It is our own binary in another role, and ends by itself when its standard
+// input does: when its owner is gone.
 type server struct {
-	cmd        *exec.Cmd
-	lease      io.Closer        // its standard input
-	said       machine.Tail     // its standard error
-	exited     chan struct{}    // closed when it was waited for
-	connection watch.Connection // kept since mount time; meaningless until then
+	machine.Process
+	connection watch.Connection // kept since mount time; meaningless until then, and in a guest
 }
 
-// startServer starts the role and waits for the line with which it says that it has mounted.
+// startServer starts the role on this machine and waits for the line with which it says that it has mounted.
 func startServer(ctx context.Context, patience time.Duration, role string, args ...string) (*server, error) {
-	s := &server{cmd: self.Command(role, args...), exited: make(chan struct{})}
-	s.cmd.Dir = "/"
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	s.cmd.Stderr = &s.said
-	s.cmd.WaitDelay = grace
-	lease, err := s.cmd.StdinPipe()
+	return startServerOn(ctx, machine.Local{}, patience, role, args...)
+}
+
+func startServerOn(ctx context.Context, on machine.Machine, patience time.Duration, role string, args ...string) (*server, error) {
+	p, err := on.Spawn(role, args...)
 	if err != nil {
 		return nil, err
 	}
-	ready, err := s.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	s.lease = lease
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start our own binary as %s: %w", role, err)
-	}
+	s := &server{Process: p}
 	mounted := make(chan bool, 1)
-	go s.follow(ready, mounted)
+	go s.follow(mounted)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -57,8 +43,8 @@ func startServer(ctx context.Context, patience time.Duration, role string, args 
 		if ok {
 			return s, nil
 		}
-		waitFor(s.exited, grace) // until then its last words may be missing
-		err = errors.New(lastLine(s.said.String()))
+		waitFor(s.Exited(), grace) // until then its last words may be missing
+		err = errors.New(lastLine(s.Stderr()))
 	case <-timer.C:
 		err = fmt.Errorf("it has not mounted for %v", patience)
 	case <-ctx.Done():
@@ -68,25 +54,21 @@ func startServer(ctx context.Context, patience time.Duration, role string, args 
 	return nil, fmt.Errorf("start the server %s: %w", strings.Join(append([]string{role}, args...), " "), err)
 }
 
-// follow reads what the server prints until it ends, and then waits for it.
-func (s *server) follow(ready io.Reader, mounted chan<- bool) {
-	lines := bufio.NewScanner(ready)
+// follow reads what the server prints until it ends.
+func (s *server) follow(mounted chan<- bool) {
+	lines := bufio.NewScanner(s.Stdout())
 	mounted <- lines.Scan()
 	for lines.Scan() {
 	}
-	s.cmd.Wait()
-	close(s.exited)
 }
-
-func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // ended reports how the server ended, if it has or does within the time.
 func (s *server) ended(within time.Duration) (how string, ended bool) {
-	if !waitFor(s.exited, within) {
+	if !waitFor(s.Exited(), within) {
 		return "", false
 	}
-	how = s.cmd.ProcessState.String()
-	if last := lastLine(s.said.String()); last != "" {
+	how = s.State()
+	if last := lastLine(s.Stderr()); last != "" {
 		how += ": " + last
 	}
 	return how, true
@@ -95,21 +77,24 @@ func (s *server) ended(within time.Duration) (how string, ended bool) {
 // end makes a server end that may hang, and with it its FUSE connection: all who wait for an answer get ECONNABORTED or ENOTCONN. First it is
 // asked to, since one that hangs on its own mount in the kernel cannot be killed.
 func (s *server) end() error {
-	s.lease.Close()
-	if waitFor(s.exited, grace) {
+	s.Stdin().Close()
+	if waitFor(s.Exited(), grace) {
 		return nil
 	}
 	s.kill()
-	if !waitFor(s.exited, 0) {
-		return fmt.Errorf("the server, process %d, was killed and does not end", s.pid())
+	if !waitFor(s.Exited(), 0) {
+		return fmt.Errorf("the server, process %d, was killed and does not end", s.PID())
 	}
 	return nil
 }
 
+// success is how the state of a process reads that ended well (os.ProcessState).
+const success = "exit status 0"
+
 // finish waits for a server that has work to do when its mount is gone: an image to close. One whose mount hangs is killed after a moment. It
 // is an error when the server had to be killed, or said itself that something went wrong.
 func (s *server) finish(patience time.Duration, hangs bool) error {
-	s.lease.Close()
+	s.Stdin().Close()
 	if hangs {
 		patience = grace
 	}
@@ -127,11 +112,11 @@ func (s *server) finish(patience time.Duration, hangs bool) error {
 		return nil
 	case !ended:
 		// A Go process answers SIGQUIT with the stacks of its goroutines, and ends.
-		_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-		waitFor(s.exited, grace)
+		_ = syscall.Kill(s.PID(), syscall.SIGQUIT)
+		waitFor(s.Exited(), grace)
 		s.kill()
-		return fmt.Errorf("the server, process %d, did not end for %v after the unmount and was killed:\n%s", s.pid(), patience, s.said.String())
-	case !hangs && !s.cmd.ProcessState.Success():
+		return fmt.Errorf("the server, process %d, did not end for %v after the unmount and was killed:\n%s", s.PID(), patience, s.Stderr())
+	case !hangs && s.State() != success:
 		return fmt.Errorf("the server ended with %s", how)
 	}
 	return nil
@@ -139,7 +124,7 @@ func (s *server) finish(patience time.Duration, hangs bool) error {
 
 // worked is the CPU time that the server has used, in ticks as in /proc/PID/stat; 0 when it is gone.
 func (s *server) worked() (ticks uint64) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid()))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID()))
 	if err != nil {
 		return 0
 	}
@@ -156,7 +141,7 @@ func (s *server) worked() (ticks uint64) {
 }
 
 func (s *server) kill() {
-	s.lease.Close()
-	s.cmd.Process.Kill()
-	waitFor(s.exited, grace)
+	s.Stdin().Close()
+	s.Kill()
+	waitFor(s.Exited(), grace)
 }

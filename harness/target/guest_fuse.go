@@ -1,0 +1,77 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"faultline/harness/guest"
+	"faultline/harness/mount"
+	"faultline/targetfs/usercopy"
+)
+
+// mostNodes is how many nodes a guest may have.
+const mostNodes = 8
+
+// parseServed reads what only our own server knows.
+func (o *guestOptions) parseServed(spec string, values map[string]string) (err error) {
+	for _, key := range []string{"copy", "nodes"} {
+		if _, given := values[key]; given && !o.fs.served {
+			return &UsageError{spec, fmt.Sprintf("%s= is for fs=fuse, our own server; %s is the kernel's", key, o.fs.name)}
+		}
+	}
+	if name, given := values["copy"]; given {
+		if o.copy, err = usercopy.Parse(name); err != nil {
+			return &UsageError{spec, err.Error()}
+		}
+	}
+	if text, given := values["nodes"]; given {
+		if o.nodes, err = strconv.Atoi(text); err != nil || o.nodes < 1 || o.nodes > mostNodes {
+			return &UsageError{spec, fmt.Sprintf("nodes=%s is not a number from 1 to %d", text, mostNodes)}
+		}
+	}
+	return nil
+}
+
+// serveInGuest has our own server mount the guest's disk. It is a process of the guest, and goes with it.
+func (b *local) serveInGuest(ctx context.Context, o guestOptions, vm *guest.Guest) error {
+	a := mount.Args{Image: guest.Device(o.kind, 1), Options: both(fmt.Sprintf("copy=%v,nodes=%d", o.copy, o.nodes), o.mount), Lease: true}
+	for i := range o.nodes {
+		dir := guestPoint
+		if i > 0 {
+			dir += strconv.Itoa(i)
+		}
+		a.Dirs = append(a.Dirs, dir)
+	}
+	if _, err := ask[none](ctx, b.hands, "make the mount points in the guest", "mkdirs", a.Dirs); err != nil {
+		return err
+	}
+	server, err := startServerOn(ctx, b.on, b.opts.Patience, mount.Role, a.Strings()...)
+	if err != nil {
+		return err
+	}
+	b.server = server
+	b.later("end the server", func(ctx context.Context) error { return b.endServed(ctx, vm) })
+	return nil
+}
+
+// endServed lets the server unmount and close the disk, when it still can. One that cannot makes the guest's end that of a machine that lost power: what is
+// on the disk is then no worse than after a crash.
+func (b *local) endServed(ctx context.Context, vm *guest.Guest) error {
+	if b.ruined() != nil || b.on.Death() != nil || ctx.Err() != nil {
+		return nil
+	}
+	b.hands.close()
+	b.server.Stdin().Close()
+	how, ended := b.server.ended(offPatience)
+	if ended && b.server.State() == success {
+		return nil
+	}
+	b.ruin(Died, "its server did not end well")
+	vm.Kill()
+	if !ended {
+		return errors.New("the server in the guest did not end, and the disk was not checked")
+	}
+	return fmt.Errorf("the server in the guest ended with %s, and the disk was not checked", how)
+}
