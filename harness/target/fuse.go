@@ -115,7 +115,7 @@ func openFuse(ctx context.Context, b *local, arg string) error {
 	if err != nil {
 		return err
 	}
-	note, forbidden := o.allow()
+	note, forbidden := allow(&o.copy, o.chosen, usercopy.Allowed())
 	b.spec = o.spec()
 	if b.anywhere && len(lacksRoom(memory, o.size)) == 0 {
 		b.opts.Temp = memory
@@ -143,18 +143,17 @@ func openFuse(ctx context.Context, b *local, arg string) error {
 	return nil
 }
 
-// allow falls back to the policy kernel where the server may not look at its callers, and says so; a policy that was asked for is then
+// allow falls back to the policy kernel where the server may not look at its callers, as err says, and says so; a policy that was asked for is then
 // missing.
-func (o *fuseOptions) allow() (note string, forbidden []lack) {
-	err := usercopy.Allowed()
+func allow(policy *usercopy.Policy, chosen bool, err error) (note string, forbidden []lack) {
 	switch {
-	case err == nil || o.copy == usercopy.Kernel:
+	case err == nil || *policy == usercopy.Kernel:
 		return "", nil
-	case o.chosen:
-		return "", []lack{{fmt.Sprintf("copy=%v must look at callers: %v", o.copy, err), "root, sysctl kernel.yama.ptrace_scope=0, or copy=kernel"}}
+	case chosen:
+		return "", []lack{{fmt.Sprintf("copy=%v must look at callers: %v", *policy, err), "root, sysctl kernel.yama.ptrace_scope=0, or copy=kernel"}}
 	}
-	note = fmt.Sprintf("copy=%v must look at callers, and so copy=kernel is used: %v", o.copy, err)
-	o.copy = usercopy.Kernel
+	note = fmt.Sprintf("copy=%v must look at callers, and so copy=kernel is used: %v", *policy, err)
+	*policy = usercopy.Kernel
 	return note, nil
 }
 

@@ -46,6 +46,7 @@ type guestOptions struct {
 	check  bool  // the disk is checked when the guest was turned off
 	kvm    guest.KVM
 	copy   usercopy.Policy // of fs=fuse
+	chosen bool            // the policy was asked for
 	nodes  int             // of fs=fuse; programs run on the first
 }
 

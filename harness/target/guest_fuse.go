@@ -25,6 +25,7 @@ func (o *guestOptions) parseServed(spec string, values map[string]string) (err e
 		if o.copy, err = usercopy.Parse(name); err != nil {
 			return &UsageError{spec, err.Error()}
 		}
+		o.chosen = true
 	}
 	if text, given := values["nodes"]; given {
 		if o.nodes, err = strconv.Atoi(text); err != nil || o.nodes < 1 || o.nodes > mostNodes {
@@ -34,8 +35,19 @@ func (o *guestOptions) parseServed(spec string, values map[string]string) (err e
 	return nil
 }
 
-// serveInGuest has our own server mount the guest's disk. It is a process of the guest, and goes with it.
-func (b *local) serveInGuest(ctx context.Context, o guestOptions, vm *guest.Guest) error {
+// serveInGuest has our own server mount the guest's disk. It is a process of the guest, and goes with it. The note says which policy is used if it is not that
+// of the options.
+func (b *local) serveInGuest(ctx context.Context, o guestOptions, vm *guest.Guest) (note string, err error) {
+	var forbidden error
+	if why, err := ask[string](ctx, b.hands, "ask what the guest allows", "allowed", none{}); err != nil {
+		return "", err
+	} else if why != "" {
+		forbidden = errors.New(why)
+	}
+	note, lacks := allow(&o.copy, o.chosen, forbidden)
+	if err := missing(b.spec, lacks); err != nil {
+		return "", err
+	}
 	a := mount.Args{Image: guest.Device(o.kind, 1), Options: both(fmt.Sprintf("copy=%v,nodes=%d", o.copy, o.nodes), o.mount), Lease: true}
 	for i := range o.nodes {
 		dir := guestPoint
@@ -45,15 +57,23 @@ func (b *local) serveInGuest(ctx context.Context, o guestOptions, vm *guest.Gues
 		a.Dirs = append(a.Dirs, dir)
 	}
 	if _, err := ask[none](ctx, b.hands, "make the mount points in the guest", "mkdirs", a.Dirs); err != nil {
-		return err
+		return "", err
 	}
 	server, err := startServerOn(ctx, b.on, b.opts.Patience, mount.Role, a.Strings()...)
 	if err != nil {
-		return err
+		return "", err
 	}
 	b.server = server
 	b.later("end the server", func(ctx context.Context) error { return b.endServed(ctx, vm) })
-	return nil
+	return note, nil
+}
+
+// allowed says why a server here may not look at its callers; empty if it may.
+func allowed(none) (why string, err error) {
+	if err := usercopy.Allowed(); err != nil {
+		why = err.Error()
+	}
+	return why, nil
 }
 
 // endServed lets the server unmount and close the disk, when it still can. One that cannot makes the guest's end that of a machine that lost power: what is

@@ -24,7 +24,8 @@ func TestGuestTargets(t *testing.T) {
 		{"uml:5.10", "gfs2", "5.10."}, {"uml:6.1", "gfs2", "6.1."}, {"uml:6.12", "gfs2", "6.12."}, {"uml:7.2", "gfs2", "7.2."},
 		{"uml:5.10,fs=xfs", "xfs", "5.10."}, {"uml:6.1,fs=ext4,mount=data=journal", "ext4", "6.1."}, {"uml:7.2,fs=btrfs", "btrfs", "7.2."},
 		{"uml:6.1,fs=f2fs", "f2fs", "6.1."}, {"uml:6.1,fs=ocfs2", "ocfs2", "6.1."}, {"uml:7.2,fs=tmpfs", "tmpfs", "7.2."},
-		{"uml:6.12,fs=overlay,on=xfs", "overlay", "6.12."}, {"qemu:6.1,fs=ext4", "ext4", "6.1."},
+		{"uml:6.12,fs=overlay,on=xfs", "overlay", "6.12."}, {"uml:6.1,fs=fuse", "fuse.gfs2", "6.1."}, {"uml:7.2,fs=ntfs3", "ntfs3", "7.2."},
+		{"qemu:6.1,fs=ext4", "ext4", "6.1."}, {"qemu:6.1,fs=exfat", "exfat", "6.1."},
 	} {
 		t.Run(c.spec, func(t *testing.T) {
 			g := gomega.NewWithT(t)
@@ -39,6 +40,19 @@ func TestGuestTargets(t *testing.T) {
 			g.Expect(b.Close(t.Context())).To(gomega.Succeed())
 		})
 	}
+}
+
+// A policy that cannot be had in a guest is not taken for one that finds nothing.
+func TestAGuestWhoseServerMayNotLook(t *testing.T) {
+	g := gomega.NewWithT(t)
+	b := inGuest(t, "uml:6.1,fs=fuse")
+	g.Expect(b.Mount().Note).To(gomega.HavePrefix("copy=nofault must look at callers, and so copy=kernel is used: "))
+	g.Expect(b.Locks(t.Context())).To(gomega.ContainSubstring("counters:"))
+	g.Expect(b.Servers()).To(gomega.HaveLen(1))
+	g.Expect(b.Close(t.Context())).To(gomega.Succeed())
+	_, err := Open(t.Context(), "uml:6.1,fs=fuse,copy=faulting", Options{Temp: t.TempDir()})
+	_, is := errors.AsType[*Missing](err)
+	g.Expect(is).To(gomega.BeTrue(), "%v", err)
 }
 
 // What a dead guest leaves is no error of the target; the next one has a disk of its own.

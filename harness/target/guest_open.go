@@ -41,8 +41,9 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := b.moveIn(ctx, vm); err != nil {
 		return err
 	}
+	note := ""
 	if o.fs.served {
-		if err := b.serveInGuest(ctx, o, vm); err != nil {
+		if note, err = b.serveInGuest(ctx, o, vm); err != nil {
 			return err
 		}
 	}
@@ -55,6 +56,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := b.inspect(ctx); err != nil {
 		return err
 	}
+	b.facts.Note = note
 	if o.kind == kernels.UML {
 		b.setLack("stall-poison", "User Mode Linux panics when a poisoned page is touched (arch/um/kernel/trap.c: handle_page_fault); seen on 7.2")
 	}

@@ -28,6 +28,7 @@ var touches = map[string]func(json.RawMessage) (any, error){
 	"probe":   touch(probe),
 	"remove":  touch(func(h home) (none, error) { return none{}, removeOurs(h) }),
 	"unmount": touch(unmountPoint),
+	"allowed": touch(allowed),
 	"locks":   touch(func(point string) (string, error) { return askLocks(context.Background(), point), nil }),
 	"sweep":   touch(sweep),
 }

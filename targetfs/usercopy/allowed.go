@@ -11,7 +11,13 @@ import (
 // Allowed tells whether we may look at other tasks of our user: ErrForbidden, with the reason, where the sysctl kernel.yama.ptrace_scope
 // keeps it for parents or for root (Documentation/admin-guide/LSM/Yama.rst). A single task may still refuse: one of another
 // user, or one that is not dumpable.
+//
+// Kernels without HAVE_ARCH_TRACEHOOK, such as User Mode Linux, have no /proc/PID/syscall, which says where the buffer is (fs/proc/base.c).
 func Allowed() error {
+	const calls = "/proc/self/syscall"
+	if _, err := os.ReadFile(calls); err != nil {
+		return fmt.Errorf("the kernel does not tell the system calls of tasks: %w: %w", err, ErrForbidden)
+	}
 	text, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
 	if err != nil {
 		return nil // a kernel without Yama
