@@ -10,6 +10,8 @@ import (
 
 	"github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
+
+	"faultline/targetfs/disk"
 )
 
 func TestFuseSpecsHaveOneForm(t *testing.T) {
@@ -71,16 +73,22 @@ func TestFuseCloseFindsDamage(t *testing.T) {
 	expectNothingLeft(t, temp)
 }
 
-// spoilGFS2 changes the bitmap of the first resource group of an image of ours. All of its blocks are the journal's, so that whoever has it mounted
-// finds nothing to allocate there, and never writes it again.
+// spoilGFS2 changes the link count of the master directory of an image with blocks of 4096 bytes. Whoever has it mounted has no reason to write that dinode: what the
+// directory holds changes only when a file system grows.
 func spoilGFS2(t *testing.T, path string) {
 	t.Helper()
 	g := gomega.NewWithT(t)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	const header, bitmap = 17 * 4096, 128
-	_, err = f.WriteAt([]byte{0xff}, header+bitmap+100)
-	g.Expect(errors.Join(err, f.Close())).To(gomega.Succeed())
+	defer f.Close()
+	head := make([]byte, disk.SuperblockSize)
+	_, err = f.ReadAt(head, disk.SuperblockOffset)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	super, err := disk.DecodeSuperblock(head, 16)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	const links = 52 // offset of di_nlink
+	_, err = f.WriteAt([]byte{0, 0, 0, 99}, int64(super.MasterDir.Addr)*4096+links)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
 }
 
 // A server that was killed leaves an image that the journal makes whole.

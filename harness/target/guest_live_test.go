@@ -75,8 +75,9 @@ func TestDamageInAGuest(t *testing.T) {
 			g := gomega.NewWithT(t)
 			b := inGuest(t, spec)
 			spoilGFS2(t, b.guest.Disk(1))
-			_, is := errors.AsType[*CheckError](b.Close(context.Background()))
-			g.Expect(is).To(gomega.Equal(found))
+			err := b.Close(context.Background())
+			_, is := errors.AsType[*CheckError](err)
+			g.Expect(is).To(gomega.Equal(found), "%v", err)
 		})
 	}
 }
