@@ -36,7 +36,7 @@ func TestEveryNeedIsProbedOrPromised(t *testing.T) {
 func lacking(tg Target) []string {
 	var needs []string
 	for _, n := range prog.Needs {
-		if tg.Lacks(n.Name) != "" && !slices.Contains(guarantees(), n.Name) && !slices.Contains([]string{"nowait", "nowait-write", "dio512", "odirect"}, n.Name) && !isEntry(n.Name) {
+		if tg.Lacks(n.Name) != "" && !slices.Contains(guarantees(), n.Name) && !slices.Contains([]string{"nowait", "nowait-write", "dontcache", "atomic-write", "dio512", "odirect"}, n.Name) && !isEntry(n.Name) {
 			needs = append(needs, n.Name)
 		}
 	}
