@@ -65,7 +65,6 @@ func (v *volume) file(t *testing.T, number, n int) []byte {
 	m, err := unix.Mmap(int(f.Fd()), 0, n*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	t.Cleanup(func() { unix.Munmap(m) })
-	g.Expect(unix.Madvise(m, unix.MADV_RANDOM)).To(gomega.Succeed())
 	g.Expect(os.Remove(filepath.Join(v.dir, "1", fmt.Sprint(number)))).To(gomega.Succeed())
 	return m
 }
