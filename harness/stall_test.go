@@ -81,22 +81,6 @@ stalled(u)
 serve(u)
 wait(t1)
 `, 4, "t1 is blocked in preadv(d, {u, m[0:1p]}, 0)"},
-		"lock": {"keep-lock", `prog proof/lock
-file A = pat1*6p + hole*2p
-d = open(A, rdwr)
-u = stall(1p)
-p2: e = open(A, rdwr)
-p2: n = mmap(e, shared, rw, 0, 8p)
-wait(p2)
-fsync(d)
-fadvise(d, 0, 8p, dontneed)
-t1: pread(d, u, 0)
-stalled(u, t1)
-p2: load(n[5p:6p])
-wait(p2)
-serve(u)
-wait(t1)
-`, 9, "p2 is blocked in load(n[5p:6p])"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,6 +101,41 @@ wait(t1)
 			g.Expect(r.Leaked).To(gomega.BeZero())
 		})
 	}
+}
+
+// A page fault that waits for a lock of the stopped call is seen at once. It is no hang yet: that lock's server polls, and so is never quiet.
+func TestALockOfAStoppedCallIsSeen(t *testing.T) { stallers(t, testALockOfAStoppedCallIsSeen) }
+
+func testALockOfAStoppedCallIsSeen(t *testing.T, open func(temp, spec string) harness.Opener) {
+	t.Parallel()
+	needFuse(t)
+	g := gomega.NewWithT(t)
+	r := runnerWith(t, open("", "planted:keep-lock"), harness.Options{Repeats: -1})
+	p, err := prog.Parse(`prog proof/lock
+needs stall
+file A = pat1*6p + hole*2p
+d = open(A, rdwr)
+u = stall(1p)
+p2: e = open(A, rdwr)
+p2: n = mmap(e, shared, rw, 0, 8p)
+wait(p2)
+fsync(d)
+fadvise(d, 0, 8p, dontneed)
+t1: pread(d, u, 0)
+stalled(u, t1)
+p2: load(n[5p:6p])
+proceeds(p2) -> 0
+serve(u)
+wait(t1)
+`)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	o := r.Run(t.Context(), p)
+	if o.Verdict == results.Skip {
+		t.Skip(o.Message)
+	}
+	g.Expect(o.Verdict).To(gomega.Equal(results.Wrong), o.Message)
+	g.Expect(o.Step).To(gomega.Equal(10), o.Message)
+	g.Expect(o.Message).To(gomega.ContainSubstring("wanted 0, got EAGAIN: p2 sleeps"))
 }
 
 // A program that nobody could bring to its end is broken, and no fault of the file system.

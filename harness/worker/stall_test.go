@@ -81,7 +81,7 @@ func testStalled(t *testing.T, cfg worker.Config) {
 		// Nobody comes to where two actors wait.
 		"u = stall(1p)\nt1: stalled(u) -> ESRCH\nt2: stalled(u) -> ESRCH\nserve(u)",
 		// Another process's stall.
-		"file A = pat1*4p\np1: d = open(A, rdwr)\np1: u = stall(2p)\np1: pwrite(d, u, 0) -> 2p\nstalled(u, p1) -> 0\nserve(u, 's'*2p)\nwait(p1)\ncheck(A, 's'*2p + pat1[2p:4p])",
+		"file A = pat1*4p\np1: d = open(A, rdwr)\np1: u = stall(2p)\np1: pwrite(d, u, 0) -> 2p\nstalled(u, p1) -> 0\nserve(u, pat2*2p)\nwait(p1)\ncheck(A, pat2*2p + pat1[2p:4p])",
 		// What is let go on goes on: with an error, or without.
 		"file A = pat1*4p\nd = open(A, rdwr)\nu = stall(2p)\nt1: pwrite(d, u, 0) -> EFAULT\nstalled(u) -> 0\nmunmap(u)\nwait(t1)\ncheck(A, pat1*4p)",
 		"u = stall(1p)\nt1: load(u) -> 1p\nstalled(u) -> 0\nserve(u, 's'*1p)\nwait(t1)\nstore(u, 'x'*1p)\ncheck(u, 'x'*1p)",
