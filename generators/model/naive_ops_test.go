@@ -68,6 +68,8 @@ func (n *naive) other(f *frame) {
 		f.end(n.files[id].size, "")
 	case "rename", "link", "unlink":
 		n.name(f)
+	default:
+		n.entry(f)
 	}
 }
 

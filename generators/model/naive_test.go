@@ -20,6 +20,8 @@ type naive struct {
 	scopes map[string]*naiveScope
 	exact  bool
 	whole  bool
+	// numbers are the names of descriptors and areas that have one.
+	numbers *[]string
 }
 
 type naiveFile struct {
@@ -60,7 +62,7 @@ type spot struct {
 }
 
 func newNaive(p *prog.Prog, page int, dice *rand.Rand) *naive {
-	n := &naive{page: page, dice: dice, names: map[string]int{}, scopes: map[string]*naiveScope{},
+	n := &naive{page: page, dice: dice, names: map[string]int{}, scopes: map[string]*naiveScope{}, numbers: new([]string),
 		exact: slices.Contains(p.Needs, "exact-short-write"), whole: slices.Contains(p.Needs, "whole-dio")}
 	for _, f := range p.Files {
 		n.names[f.Name] = len(n.files)
@@ -453,6 +455,9 @@ func (n *naive) run(s *prog.Step) *frame {
 func judge(f *frame, page int64) string {
 	if !f.s.Want.Allows(f.result, page) {
 		return "the result " + f.result.In(page) + " is not allowed"
+	}
+	if f.result.Err == "" && f.s.Op == "look" {
+		return misread(f, page)
 	}
 	if f.result.Err != "" || f.s.Op != "check" || len(f.s.Args) < 2 {
 		return ""
