@@ -82,12 +82,21 @@ func (s *slot) asleep(actor string) *Asleep {
 		return at
 	}
 	for line := range strings.Lines(string(stack)) {
-		// "[<0>] down_read+0x1a/0x30"
-		fields := strings.Fields(line)
-		name, _, _ := strings.Cut(fields[len(fields)-1], "+")
-		at.Stack = append(at.Stack, name)
+		at.Stack = append(at.Stack, function(line))
 	}
 	return at
+}
+
+// function is the name in a line such as "[<0>] down_read+0x1a/0x30" or "[<0>] gfs2_glock_nq+0x1/0x2 [gfs2]"; of a function that the kernel has no name
+// for it is the module's, "[gfs2]".
+func function(line string) string {
+	fields := strings.Fields(line)
+	for _, field := range fields {
+		if name, _, found := strings.Cut(field, "+0x"); found {
+			return name
+		}
+	}
+	return fields[len(fields)-1]
 }
 
 func (at *Asleep) String() string {

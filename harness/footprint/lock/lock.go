@@ -14,7 +14,7 @@ import (
 // Name is the lock that a thread with the kernel stack waits for. The stack has the lines of /proc/PID/stack, or functions only, innermost first.
 // A stack that no table knows gives "unknown, in FUNCTION", and one that says nothing "".
 func Name(stack []string) string {
-	all := watch.Functions(stack)
+	all := taker(stack)
 	for _, r := range rules {
 		if r.fits(all) {
 			return r.name
@@ -36,6 +36,23 @@ func Name(stack []string) string {
 		}
 	}
 	return what
+}
+
+// primitives are functions of locks themselves, which stand in the stacks of kernels that know no __sched functions (User Mode Linux).
+var primitives = strings.Fields(`rwsem_down_read_slowpath rwsem_down_write_slowpath down_read down_read_killable down_write down_write_killable percpu_down_write`)
+
+// taker is the stack from the function on that takes the lock, nil if that has no name.
+func taker(stack []string) []string {
+	for i, line := range stack {
+		names := watch.Functions([]string{line})
+		switch {
+		case unnamed(line) != "":
+			return nil
+		case len(names) > 0 && !slices.Contains(primitives, names[0]):
+			return watch.Functions(stack[i:])
+		}
+	}
+	return nil
 }
 
 // fits reports that the rule is about a stack.

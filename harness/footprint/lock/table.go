@@ -28,7 +28,8 @@ type rule struct{ name, in, under string }
 // functions of the kernel's source that take the lock (fs/namei.c, fs/xfs, fs/ext4, fs/btrfs, fs/gfs2/file.c).
 var rules = []rule{
 	// Names are made, removed and looked up under the lock of the directory.
-	{directory, "path_openat open_last_lookups lookup_slow filename_create do_unlinkat do_rmdir do_renameat2 lock_rename do_linkat iterate_dir", ""},
+	{directory, `path_openat open_last_lookups lookup_slow filename_create do_unlinkat do_rmdir do_renameat2 lock_rename do_linkat iterate_dir
+		__start_dirop __start_renaming`, ""},
 	{directory, "btrfs_inode_lock", "iterate_dir"},
 
 	{inode, "vfs_setxattr ext4_llseek", ""},
