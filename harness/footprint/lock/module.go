@@ -41,7 +41,7 @@ func inModule(stack []string) string {
 	inner := strings.Join(stack[:at], " ")
 	direct := at+1 < len(stack) && unnamed(stack[at+1]) == ""
 	switch {
-	case strings.HasSuffix(inner, "out_of_line_wait_on_bit"):
+	case strings.HasSuffix(inner, "wait_on_bit"):
 		return "a glock (gfs2_glock_nq)"
 	case strings.Contains(inner, "rwsem_down_") && (direct || outer(stack[at:]) == "vfs_llseek"):
 		return inode

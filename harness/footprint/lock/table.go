@@ -32,7 +32,7 @@ var rules = []rule{
 		__start_dirop __start_renaming`, ""},
 	{directory, "btrfs_inode_lock", "iterate_dir"},
 
-	{inode, "vfs_setxattr ext4_llseek", ""},
+	{inode, "vfs_setxattr ext4_llseek shmem_file_llseek", ""},
 
 	// Who freezes waits for all who write, and xfs then for its log to be written back to where it belongs (fs/super.c, fs/xfs/xfs_log.c).
 	{"the writers of the file system (s_writers)", "freeze_super", ""},
