@@ -36,7 +36,7 @@ func TestHazardsOfGFS2BeforeTheMend(t *testing.T) {
 	baseline, err := matrix.Known("gfs2")
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(baseline.Beyond(f)).To(gomega.ContainElement(gomega.And(
-		gomega.HavePrefix("while pwrite is stopped in its user copy, load-far now blocks on a glock (gfs2_glock_nq); it did not on gfs2 on 6.1")),
+		gomega.HavePrefix("while pwrite is stopped in its user copy, load-far now blocks on the glock of the inode (gfs2_glock_nq); it did not on gfs2 on 6.1")),
 	), "a kernel that holds a lock longer than the baseline is told of in one line")
 }
 

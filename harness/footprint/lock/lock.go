@@ -20,9 +20,6 @@ func Name(stack []string) string {
 			return r.name
 		}
 	}
-	if name := inModule(stack); name != "" {
-		return name
-	}
 	what, where := watch.WaitsFor(stack)
 	switch {
 	case where == "":
@@ -38,18 +35,26 @@ func Name(stack []string) string {
 	return what
 }
 
-// primitives are functions of locks themselves, which stand in the stacks of kernels that know no __sched functions (User Mode Linux).
-var primitives = strings.Fields(`rwsem_down_read_slowpath rwsem_down_write_slowpath down_read down_read_killable down_write down_write_killable percpu_down_write`)
-
-// taker is the stack from the function on that takes the lock, nil if that has no name.
-func taker(stack []string) []string {
+// Trim leaves out what the stacks of all sleepers begin with, the scheduler.
+func Trim(stack []string) []string {
 	for i, line := range stack {
-		names := watch.Functions([]string{line})
-		switch {
-		case unnamed(line) != "":
-			return nil
-		case len(names) > 0 && !slices.Contains(primitives, names[0]):
-			return watch.Functions(stack[i:])
+		if len(watch.Functions([]string{line})) > 0 {
+			return stack[i:]
+		}
+	}
+	return nil
+}
+
+// primitives are functions of locks themselves, which stand in the stacks of kernels that know no __sched functions (User Mode Linux).
+var primitives = strings.Fields(`rwsem_down_read_slowpath rwsem_down_write_slowpath down_read down_read_killable down_write down_write_killable percpu_down_write
+	wait_on_bit`)
+
+// taker is the stack from the function on that takes the lock.
+func taker(stack []string) []string {
+	all := watch.Functions(stack)
+	for i, name := range all {
+		if !slices.Contains(primitives, name) {
+			return watch.Functions(all[i:])
 		}
 	}
 	return nil

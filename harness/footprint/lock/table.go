@@ -32,6 +32,7 @@ var rules = []rule{
 		__start_dirop __start_renaming`, ""},
 	{directory, "btrfs_inode_lock", "iterate_dir"},
 
+	{inode, "gfs2_file_write_iter gfs2_fallocate gfs2_fiemap gfs2_seek_data gfs2_seek_hole", ""},
 	{inode, "vfs_setxattr ext4_llseek shmem_file_llseek", ""},
 
 	// Who freezes waits for all who write, and xfs then for its log to be written back to where it belongs (fs/super.c, fs/xfs/xfs_log.c).
@@ -52,7 +53,7 @@ var rules = []rule{
 
 	// The operation that a glock is taken for says of which object it is.
 	{"the glock of a resource group (gfs2_glock_nq)", "gfs2_glock_nq gfs2_glock_nq_m", "gfs2_inplace_reserve"},
-	{"the glock of the directory (gfs2_glock_nq)", "gfs2_glock_nq gfs2_glock_nq_m", "gfs2_readdir gfs2_create_inode gfs2_unlink gfs2_link gfs2_lookupi gfs2_drevalidate"},
+	{"the glock of the directory (gfs2_glock_nq)", "gfs2_glock_nq gfs2_glock_nq_m", "gfs2_readdir gfs2_create_inode gfs2_unlink gfs2_link gfs2_lookupi gfs2_drevalidate iterate_dir"},
 	{"the glock of the inode (gfs2_glock_nq)", "gfs2_glock_nq gfs2_glock_nq_m", `gfs2_fault gfs2_page_mkwrite gfs2_file_read_iter gfs2_file_write_iter gfs2_file_buffered_write gfs2_file_direct_read
-		gfs2_file_direct_write gfs2_fallocate gfs2_fiemap gfs2_fsync gfs2_getattr gfs2_setattr gfs2_permission gfs2_mmap gfs2_llseek gfs2_readpage gfs2_write_begin gfs2_iomap_begin`},
+		gfs2_file_direct_write gfs2_fallocate gfs2_fiemap gfs2_fsync gfs2_getattr gfs2_setattr gfs2_permission gfs2_mmap gfs2_llseek gfs2_readpage gfs2_write_begin gfs2_iomap_begin gfs2_dirty_inode gfs2_listxattr gfs2_xattr_get gfs2_xattr_set`},
 }
