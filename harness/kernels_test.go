@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
 
-	"faultline/generators"
 	"faultline/generators/prog"
 	"faultline/harness"
 	"faultline/harness/target"
@@ -31,10 +28,15 @@ check(m[0:1p], 'b'*1p)
 // realKernel is a Runner on a target in a guest, or the test is skipped.
 func realKernel(t *testing.T, spec string) *harness.Runner {
 	t.Helper()
+	return realKernelWith(t, spec, harness.Options{Repeats: -1})
+}
+
+func realKernelWith(t *testing.T, spec string, o harness.Options) *harness.Runner {
+	t.Helper()
 	temp := t.TempDir()
 	r, err := harness.NewRunner(t.Context(), func(ctx context.Context) (target.Target, error) {
 		return target.Open(ctx, spec, target.Options{Temp: temp})
-	}, harness.Options{Repeats: -1})
+	}, o)
 	if missing, is := errors.AsType[*target.Missing](err); is {
 		t.Skip(missing)
 	}
@@ -92,41 +94,4 @@ func TestPanicsAmongAThousand(t *testing.T) {
 		got[name] = o.Verdict
 	}
 	g.Expect(got).To(gomega.Equal(want))
-}
-
-// Some of the quick programs of each family that read and write, on the file systems of real kernels. Direct reads into a shared mapping of the same
-// file are left out on gfs2: they fault for ever there.
-func TestQuickProgramsOnRealKernels(t *testing.T) {
-	for _, spec := range []string{
-		"uml:6.1", "uml:6.12", "uml:7.2", "uml:6.1,fs=ext4", "uml:7.2,fs=ext4", "uml:6.1,fs=xfs", "uml:7.2,fs=xfs", "uml:6.1,fs=btrfs", "uml:7.2,fs=btrfs",
-	} {
-		t.Run(spec, func(t *testing.T) {
-			g := gomega.NewWithT(t)
-			r := realKernel(t, spec)
-			programs := someQuick(r.Target().FS())
-			passed := 0
-			for name, o := range stream(t, r, programs...) {
-				g.Expect(o.Verdict).To(gomega.BeElementOf(results.Pass, results.Skip), "%s: %s", name, o.Message)
-				if o.Verdict == results.Pass {
-					passed++
-				}
-			}
-			g.Expect(passed).To(gomega.BeNumerically(">", len(programs)/2))
-		})
-	}
-}
-
-// someQuick takes every twentieth quick program.
-func someQuick(fs string) []*prog.Prog {
-	var some []*prog.Prog
-	n := 0
-	for f, p := range generators.Each(1, true, func(string) bool { return true }) {
-		if !slices.Contains([]string{"selfio", "crossio", "vector", "eof"}, f.Name) || fs == "gfs2" && strings.Contains(p.Name, "direct/shared") {
-			continue
-		}
-		if n++; n%20 == 0 {
-			some = append(some, p)
-		}
-	}
-	return some
 }

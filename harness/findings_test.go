@@ -1,0 +1,129 @@
+package harness_test
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"faultline/generators"
+	"faultline/generators/prog"
+	"faultline/harness"
+	"faultline/results"
+	"faultline/suites/regress"
+)
+
+// patient are options for whole groups of programs: a step takes a thousandth of the deadline, and a hang is told sooner.
+var patient = harness.Options{Repeats: -1, Deadline: time.Second}
+
+// known is a finding on a kernel that cannot be mended here: programs whose name matches fail with the verdict, and at least one of them does.
+type known struct {
+	name    string
+	verdict results.Verdict
+	why     string
+}
+
+// quickOn are the targets on which all quick programs pass, but for what is known.
+var quickOn = map[string][]known{
+	"uml:6.1": nil, "uml:6.12": nil, "uml:7.2": nil,
+	"uml:6.1,fs=ext4": nil, "uml:7.2,fs=ext4": nil, "uml:6.1,fs=xfs": nil, "uml:7.2,fs=xfs": nil, "uml:7.2,fs=btrfs": nil,
+	"uml:6.1,fs=btrfs": {
+		{`direct`, results.Wrong, "a direct write whose buffer is faulted in half way loses data or fails (generic/708, mended in 6.4)"},
+		{`^stall/fiemap/`, results.Hang, "fiemap copies with the extent range locked (generic/742, mended in 6.1.191)"},
+	},
+}
+
+func TestQuickProgramsOnRealKernels(t *testing.T) {
+	for spec, findings := range quickOn {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			r := realKernelWith(t, spec, patient)
+			programs := quick(1)
+			passed, seen := 0, map[known]int{}
+			for name, o := range stream(t, r, programs...) {
+				switch o.Verdict {
+				case results.Pass:
+					passed++
+				case results.Skip:
+				default:
+					i := slices.IndexFunc(findings, func(k known) bool { return k.verdict == o.Verdict && regexp.MustCompile(k.name).MatchString(name) })
+					g.Expect(i).To(gomega.BeNumerically(">=", 0), "%s: %s: %s", name, o.Verdict, o.Message)
+					if i >= 0 {
+						seen[findings[i]]++
+					}
+				}
+			}
+			g.Expect(passed).To(gomega.BeNumerically(">", len(programs)/2))
+			for _, k := range findings {
+				g.Expect(seen[k]).To(gomega.BeNumerically(">", 0), "nothing fails any more because %s", k.why)
+			}
+		})
+	}
+}
+
+// selfAccess is the signature of gfs2 up to 5.15: a page fault in the user copy, or one that waits for a call stopped there, takes the glock again.
+const selfAccess = `^(wait_on_bit < )?gfs2_glock_nq < gfs2_(fault|page_mkwrite) < (copy (to|from) user|pin user pages|user space)`
+
+// A tenth of the quick programs on gfs2 of 5.10, where each death costs seconds: nothing fails but for that.
+func TestQuickProgramsOnTheOldGFS2(t *testing.T) {
+	g := gomega.NewWithT(t)
+	r := realKernelWith(t, "uml:5.10", patient)
+	deaths := 0
+	for name, o := range stream(t, r, quick(10)...) {
+		if !o.Verdict.Bad() {
+			continue
+		}
+		deaths++
+		g.Expect(o.Verdict).To(gomega.BeElementOf(results.Crash, results.Hang), "%s: %s", name, o.Message)
+		g.Expect(o.Signature).To(gomega.MatchRegexp(selfAccess), "%s: %s", name, o.Message)
+	}
+	g.Expect(deaths).To(gomega.BeNumerically(">", 5))
+}
+
+// quick takes every nth of the quick programs and the regressions.
+func quick(n int) []*prog.Prog {
+	all := slices.Clone(regress.Programs())
+	for _, p := range generators.Each(1, true, func(string) bool { return true }) {
+		all = append(all, p)
+	}
+	var some []*prog.Prog
+	for i := n - 1; i < len(all); i += n {
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// What the table of promises says of real kernels is so: the programs that found it fail there without the guarantee that they need, and pass where
+// it is mended.
+func TestBrokenPromisesOfRealKernels(t *testing.T) {
+	for _, row := range []struct {
+		spec, program, need string
+		verdict             results.Verdict
+	}{
+		{"uml:6.1", "regress/gfs2-self-direct-read", "self-direct-read", results.Hang},
+		{"uml:6.12", "regress/gfs2-self-direct-read", "self-direct-read", results.Hang},
+		{"uml:7.2", "regress/gfs2-self-direct-read", "self-direct-read", results.Hang},
+		{"uml:7.2,fs=ext4", "regress/gfs2-self-direct-read", "self-direct-read", results.Pass},
+		{"uml:6.1", "regress/gfs2-punch-grows", "punch-keeps-size", results.Wrong},
+		{"uml:6.12", "regress/gfs2-punch-grows", "punch-keeps-size", results.Pass},
+		{"uml:6.1", "regress/gfs2-short-uring", "whole-uring-dio", results.Wrong},
+		{"uml:6.12", "regress/gfs2-short-uring", "whole-uring-dio", results.Pass},
+		{"uml:7.2,fs=ext4", "regress/ext4-zero-after-collapse", "zero-after-collapse", results.Wrong},
+		{"uml:6.1,fs=ext4", "regress/ext4-zero-after-collapse", "zero-after-collapse", results.Pass},
+	} {
+		t.Run(row.spec+"/"+row.program, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			r := realKernelWith(t, row.spec, patient)
+			i := slices.IndexFunc(regress.Programs(), func(p *prog.Prog) bool { return p.Name == row.program })
+			g.Expect(i).To(gomega.BeNumerically(">=", 0))
+			p := *regress.Programs()[i]
+			g.Expect(p.Needs).To(gomega.ContainElement(row.need))
+			p.Needs = slices.DeleteFunc(slices.Clone(p.Needs), func(need string) bool { return need == row.need })
+			o := r.Run(t.Context(), &p)
+			g.Expect(o.Verdict).To(gomega.Equal(row.verdict), o.Message)
+			g.Expect(r.Run(t.Context(), named(t, namesOnly, "next")).Verdict).To(gomega.Equal(results.Pass))
+		})
+	}
+}
