@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -66,6 +67,9 @@ func TestRealKernels(t *testing.T) {
 			if verdict == results.Crash {
 				g.Expect(o.Kind).To(gomega.Equal(results.KernelPanic))
 				g.Expect(o.Signature).To(gomega.HavePrefix(signature), o.Message)
+				if strings.HasPrefix(spec, "uml:") {
+					g.Expect(o.Signature).To(gomega.Equal(signature+"copy to user < gfs2_file_read_iter"), o.Message)
+				}
 				g.Expect(sections(o)).To(gomega.ContainElement("console.txt"))
 			}
 			g.Expect(r.Run(t.Context(), named(t, namesOnly, "next")).Verdict).To(gomega.Equal(results.Pass))
