@@ -33,6 +33,8 @@ type Runner struct {
 	silence       silence
 	out           func(Outcome)
 	last          string
+	// unchecked are the programs that have run since the target was checked, if it is between programs.
+	unchecked []string
 	// idleDeaths counts the machines that died while no program ran, since the last program that ended.
 	idleDeaths int
 	// Leaked counts workers that could not be killed and were left behind.
@@ -62,7 +64,7 @@ func NewRunner(ctx context.Context, open Opener, opts Options) (*Runner, error) 
 
 // use makes t the target. The kernel log of its machine is read from now on.
 func (r *Runner) use(t target.Target) error {
-	r.target = t
+	r.target, r.unchecked = t, nil
 	if r.on == t.Machine() {
 		return nil
 	}
@@ -183,7 +185,10 @@ func (r *Runner) feed(ctx context.Context) error {
 		r.proc.Close()
 		r.proc = nil
 	}
-	for len(r.queue) > 0 && r.fits(r.queue[0]) && (r.proc == nil || r.sent < r.opts.Lifetime) {
+	if err := r.recheck(ctx); err != nil {
+		return err
+	}
+	for len(r.queue) > 0 && r.mayBegin() && r.fits(r.queue[0]) && (r.proc == nil || r.sent < r.opts.Lifetime) {
 		if r.proc == nil {
 			if err := r.hire(ctx); err != nil {
 				return err
@@ -241,7 +246,7 @@ func (r *Runner) finish(ctx context.Context, report worker.Report) error {
 	}
 	j := r.flight[i]
 	r.flight = slices.Delete(r.flight, i, i+1)
-	r.last = j.p.Name
+	r.ran(j.p.Name)
 	clear(r.watchers)
 	o := r.judge(j, report)
 	r.idleDeaths = 0
@@ -315,7 +320,7 @@ func (r *Runner) died(ctx context.Context) error {
 	// Programs are run in order: the first without a report was the one.
 	j := r.flight[0]
 	r.flight, r.queue = nil, append(r.flight[1:], r.queue...)
-	r.last = j.p.Name
+	r.ran(j.p.Name)
 	o := r.crashed(j, proc)
 	var err error
 	if complained := r.askKernel(&o, proc); complained && r.disposable() {
@@ -365,11 +370,7 @@ func (r *Runner) closeTarget(ctx context.Context) error {
 	err := r.target.Close(ctx)
 	var damage *target.CheckError
 	if errors.As(err, &damage) && r.out != nil {
-		r.out(Outcome{
-			Name: "target/fsck/" + r.last, Verdict: results.Wrong, Kind: results.Fsck, Step: -1, Start: time.Now(),
-			Message:  damage.Error(),
-			Evidence: []Section{{"fsck.txt", damage.Command + "\n" + damage.Output}},
-		})
+		r.tellDamage(damage)
 	}
 	return err
 }

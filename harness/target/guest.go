@@ -31,7 +31,7 @@ func qemuKind() Kind {
 	}
 }
 
-const guestUsage = "[,fs=gfs2][,on=ext4][,size=512M][,mkfs=OPTIONS][,mount=OPTIONS][,copy=POLICY][,nodes=1][,mem=512M][,check=end|off]"
+const guestUsage = "[,fs=gfs2][,on=ext4][,size=512M][,mkfs=OPTIONS][,mount=OPTIONS][,copy=POLICY][,nodes=1][,mem=512M][,check=end|program|batch=N|off]"
 
 // guestOptions are what a spec of a guest says.
 type guestOptions struct {
@@ -44,6 +44,7 @@ type guestOptions struct {
 	mount  string
 	memory int64 // bytes
 	check  bool  // the disk is checked when the guest was turned off
+	batch  int   // and after so many programs; 0 for never
 	kvm    guest.KVM
 	copy   usercopy.Policy // of fs=fuse
 	chosen bool            // the policy was asked for
@@ -122,11 +123,11 @@ func (o *guestOptions) parseChoices(spec string, values map[string]string) error
 		}
 		return value, nil
 	}
-	check, err := choose("check", "end", "end", "off")
-	if err != nil {
-		return err
+	if text, given := values["check"]; given {
+		if err := o.parseCheck(spec, text); err != nil {
+			return err
+		}
 	}
-	o.check = check == "end"
 	kvm, err := choose("kvm", string(guest.Auto), string(guest.Auto), string(guest.On), string(guest.Off))
 	if err != nil {
 		return err
@@ -172,7 +173,7 @@ func (o guestOptions) spec() string {
 	add(o.copy != usercopy.NoFault, "copy", o.copy.String())
 	add(o.nodes != 1, "nodes", strconv.Itoa(o.nodes))
 	add(o.memory != defaultMemory, "mem", sizeText(o.memory))
-	add(!o.check, "check", "off")
+	add(o.checkText() != "end", "check", o.checkText())
 	add(o.kvm != guest.Auto, "kvm", string(o.kvm))
 	return spec
 }

@@ -37,7 +37,7 @@ func (o *guestOptions) parseServed(spec string, values map[string]string) (err e
 
 // serveInGuest has our own server mount the guest's disk. It is a process of the guest, and goes with it. The note says which policy is used if it is not that
 // of the options.
-func (b *local) serveInGuest(ctx context.Context, o guestOptions, vm *guest.Guest) (note string, err error) {
+func (b *local) serveInGuest(ctx context.Context, o *guestOptions, vm *guest.Guest) (note string, err error) {
 	var forbidden error
 	if why, err := ask[string](ctx, b.hands, "ask what the guest allows", "allowed", none{}); err != nil {
 		return "", err
@@ -48,24 +48,31 @@ func (b *local) serveInGuest(ctx context.Context, o guestOptions, vm *guest.Gues
 	if err := missing(b.spec, lacks); err != nil {
 		return "", err
 	}
-	a := mount.Args{Image: guest.Device(o.kind, 1), Options: both(fmt.Sprintf("copy=%v,nodes=%d", o.copy, o.nodes), o.mount), Lease: true}
-	for i := range o.nodes {
-		dir := guestPoint
-		if i > 0 {
-			dir += strconv.Itoa(i)
-		}
-		a.Dirs = append(a.Dirs, dir)
-	}
-	if _, err := ask[none](ctx, b.hands, "make the mount points in the guest", "mkdirs", a.Dirs); err != nil {
+	if _, err := ask[none](ctx, b.hands, "make the mount points in the guest", "mkdirs", o.points()); err != nil {
 		return "", err
 	}
-	server, err := startServerOn(ctx, b.on, b.opts.Patience, mount.Role, a.Strings()...)
-	if err != nil {
+	if err := b.startServed(ctx, *o); err != nil {
 		return "", err
 	}
-	b.server = server
 	b.later("end the server", func(ctx context.Context) error { return b.endServed(ctx, vm) })
 	return note, nil
+}
+
+// points are where the nodes of a served disk are mounted.
+func (o guestOptions) points() []string {
+	dirs := []string{guestPoint}
+	for i := 1; i < o.nodes; i++ {
+		dirs = append(dirs, guestPoint+strconv.Itoa(i))
+	}
+	return dirs
+}
+
+// startServed starts the server.
+func (b *local) startServed(ctx context.Context, o guestOptions) (err error) {
+	options := both(fmt.Sprintf("copy=%v,nodes=%d", o.copy, o.nodes), o.mount)
+	a := mount.Args{Image: guest.Device(o.kind, 1), Dirs: o.points(), Options: options, Lease: true}
+	b.server, err = startServerOn(ctx, b.on, b.opts.Patience, mount.Role, a.Strings()...)
+	return err
 }
 
 // allowed says why a server here may not look at its callers; empty if it may.

@@ -42,6 +42,27 @@ func TestGuestTargets(t *testing.T) {
 	}
 }
 
+// Between programs the disk is checked, damage is found at once, and what is mounted again is as it was.
+func TestRecheck(t *testing.T) {
+	for _, spec := range []string{"uml:7.2,check=program", "uml:6.1,fs=overlay,on=xfs,check=batch=3", "uml:6.12,fs=fuse,check=program"} {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			b := inGuest(t, spec)
+			g.Expect(b.Batch()).To(gomega.BeNumerically(">", 0))
+			for range 2 {
+				g.Expect(b.Recheck(t.Context())).To(gomega.Succeed())
+				g.Expect(b.Check(t.Context())).To(gomega.Succeed())
+			}
+			if b.FS() != "overlay" {
+				spoilGFS2(t, b.guest.Disk(1))
+				_, is := errors.AsType[*CheckError](b.Recheck(t.Context()))
+				g.Expect(is).To(gomega.BeTrue())
+			}
+			g.Expect(b.Close(t.Context())).To(gomega.Succeed())
+		})
+	}
+}
+
 // A policy that cannot be had in a guest is not taken for one that finds nothing.
 func TestAGuestWhoseServerMayNotLook(t *testing.T) {
 	g := gomega.NewWithT(t)

@@ -43,7 +43,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	}
 	note := ""
 	if o.fs.served {
-		if note, err = b.serveInGuest(ctx, o, vm); err != nil {
+		if note, err = b.serveInGuest(ctx, &o, vm); err != nil {
 			return err
 		}
 	}
@@ -57,6 +57,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	b.facts.Note = note
+	b.batch, b.recheck = o.batch, func(ctx context.Context) error { return b.recheckGuest(ctx, o, vm) }
 	if o.kind == kernels.UML {
 		b.setLack("stall-poison", "User Mode Linux panics when a poisoned page is touched (arch/um/kernel/trap.c: handle_page_fault); seen on 7.2")
 	}
@@ -102,6 +103,11 @@ func (b *local) endGuest(ctx context.Context, o guestOptions, vm *guest.Guest) e
 	if !vm.Off(offCtx) {
 		return fmt.Errorf("it was not unmounted, and not checked: %s", lastLine(vm.Console().Text()))
 	}
+	return b.checkDisk(ctx, o, vm)
+}
+
+// checkDisk checks the disk that is mounted nowhere.
+func (b *local) checkDisk(ctx context.Context, o guestOptions, vm *guest.Guest) error {
 	switch of := o.disk(); {
 	case of == nil || !o.check:
 		return nil

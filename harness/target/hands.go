@@ -28,6 +28,8 @@ var touches = map[string]func(json.RawMessage) (any, error){
 	"probe":   touch(probe),
 	"remove":  touch(func(h home) (none, error) { return none{}, removeOurs(h) }),
 	"unmount": touch(unmountPoint),
+	"mount":   touch(mountAll),
+	"find":    touch(findAgain),
 	"allowed": touch(allowed),
 	"locks":   touch(func(point string) (string, error) { return askLocks(context.Background(), point), nil }),
 	"sweep":   touch(sweep),

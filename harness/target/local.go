@@ -41,7 +41,10 @@ type local struct {
 	base        Target       // what it is stacked on, or nil
 	under       string       // the type that it is stacked on in a guest, or empty
 	guest       *guest.Guest // nil unless it is in one
-	silent      bool         // Check must not make a file: that could set off a planted fault
+	batch       int          // programs between two checks; 0 for none
+	// recheck checks between programs.
+	recheck func(ctx context.Context) error
+	silent  bool // Check must not make a file: that could set off a planted fault
 
 	mu    sync.Mutex
 	ruins *Unfit // why the mount is of no use any more, and fsck cannot look at it; nil if it is

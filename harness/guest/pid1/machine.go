@@ -56,7 +56,7 @@ var sysctls = map[string]string{
 // prepare mounts the basic file systems, inserts the modules and sets the kernel's limits.
 func prepare() error {
 	for _, m := range basic {
-		if err := m.do(); err != nil && m.must {
+		if err := m.Do(); err != nil && m.must {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func prepare() error {
 		return err
 	}
 	for _, m := range late {
-		_ = m.do() // a kernel without it does without it
+		_ = m.Do() // a kernel without it does without it
 	}
 	for name, value := range sysctls {
 		_ = os.WriteFile("/proc/sys/"+name, []byte(value), 0) // which ones there are depends on the kernel's configuration
@@ -72,7 +72,8 @@ func prepare() error {
 	return nil
 }
 
-func (m Mount) do() error {
+// Do mounts.
+func (m Mount) Do() error {
 	if err := os.MkdirAll(m.Point, 0o755); err != nil && !errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("mount %s: %w", m.Point, err)
 	}

@@ -98,7 +98,7 @@ func hello() Hello {
 
 func (o Order) carryOut() error {
 	for _, m := range o.Mounts {
-		if err := m.do(); err != nil {
+		if err := m.Do(); err != nil {
 			return err
 		}
 	}
