@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"faultline/harness/guest"
@@ -18,6 +19,9 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 		return err
 	}
 	b.spec = o.spec()
+	if err := missing(b.spec, o.lacksMachine(runtime.GOARCH)); err != nil {
+		return err
+	}
 	store, err := kernels.Open()
 	if err != nil {
 		return err
@@ -62,6 +66,14 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 		b.setLack("stall-poison", "User Mode Linux panics when a poisoned page is touched (arch/um/kernel/trap.c: handle_page_fault); seen on 7.2")
 	}
 	return nil
+}
+
+// lacksMachine says why a machine of that architecture (GOARCH) cannot run the guest: the kernels of the store and our own binary in them are x86's.
+func (o guestOptions) lacksMachine(arch string) []lack {
+	if o.kind != kernels.UML || arch == "amd64" {
+		return nil
+	}
+	return []lack{{"User Mode Linux runs on amd64 only, and this machine is " + arch, ""}}
 }
 
 // lacks lists the tools that this machine lacks for the disk. Our own mkfs does for gfs2.

@@ -65,6 +65,23 @@ func TestWrongGuestSpecsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestUserModeLinuxIsForAMD64(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for _, c := range []struct{ spec, arch, lacks string }{
+		{"uml:6.1", "arm64", "User Mode Linux runs on amd64 only, and this machine is arm64"}, {"uml:6.1", "amd64", ""}, {"qemu:6.1", "arm64", ""},
+	} {
+		_, arg, err := findKind(c.spec)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		o, err := parseGuest(c.spec, arg)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		text := ""
+		for _, l := range o.lacksMachine(c.arch) {
+			text += l.String()
+		}
+		g.Expect(text).To(gomega.Equal(c.lacks))
+	}
+}
+
 func TestAKernelThatIsNotHereIsMissing(t *testing.T) {
 	g := gomega.NewWithT(t)
 	t.Setenv("FAULTLINE_CACHE", t.TempDir())
