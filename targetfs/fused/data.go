@@ -105,7 +105,6 @@ func (n *node) lockRead(in *fuse.ReadIn, ino uint64) (done func(), err error) {
 		return n.lockReadShared(in, ino)
 	}
 	l := n.begin(&in.InHeader, readOp(in.Flags&unix.O_DIRECT != 0), ino)
-	l.unique()
 	return l.end, l.take(glock.File, ino)
 }
 

@@ -73,10 +73,18 @@ func (l *locks) lock(r glock.Request) (*glock.Holder, error) {
 	return h, err
 }
 
-// another tells of an error whether the trap took another request of the task for this one, which is an owner of its own from now on.
+// another tells of an error whether the trap, or the check of the order, took another request of the task for this one, which is an owner
+// of its own from now on.
 func (l *locks) another(err error) bool {
-	trapped, is := errors.AsType[*glock.RecursionError](err)
-	if !is || slices.ContainsFunc(l.held, func(h *glock.Holder) bool { return h.Name == trapped.New.Name }) {
+	var has string
+	if trapped, is := errors.AsType[*glock.RecursionError](err); is {
+		has = trapped.New.Name.Title()
+	} else if misordered, is := errors.AsType[*glock.OrderError](err); is {
+		has = misordered.Has
+	} else {
+		return false
+	}
+	if slices.ContainsFunc(l.held, func(h *glock.Holder) bool { return h.Name.Title() == has }) {
 		return false
 	}
 	l.unique()
