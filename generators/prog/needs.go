@@ -39,6 +39,7 @@ var Needs = []Need{
 	{"xfs-ioctl", "the file system has the ioctls of xfs, and we may use XFS_IOC_BULKSTAT (root)"},
 	{"xfs-scrub", "ioctl(2) XFS_IOC_SCRUB_METADATA works: the kernel was built with online scrub (root)"},
 	{"btrfs-ioctl", "the file system has the ioctls of btrfs, and we may use TREE_SEARCH_V2 (root)"},
+	{"btrfs-encoded", "ioctl(2) BTRFS_IOC_ENCODED_READ works (Linux 5.18, root)"},
 	{"f2fs-ioctl", "the file system has the ioctls of f2fs"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},

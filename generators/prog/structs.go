@@ -158,7 +158,7 @@ var Requests = func() map[string]*Request {
 		{"btrfs_ino_lookup", "BTRFS_IOC_INO_LOOKUP", 0xd0009412, 4096, 4096, "btrfs_ino_lookup", "btrfs-ioctl"},
 		{"btrfs_subvol_info", "BTRFS_IOC_GET_SUBVOL_INFO", 0x81f8943c, 0, 504, "btrfs_subvol_info", "btrfs-ioctl"},
 		{"btrfs_search", "BTRFS_IOC_TREE_SEARCH_V2", 0xc0709411, 112, 104, "btrfs_search", "btrfs-ioctl"},
-		{"btrfs_encoded_read", "BTRFS_IOC_ENCODED_READ", 0x80809440, 128, 128, "btrfs_encoded", "btrfs-ioctl"},
+		{"btrfs_encoded_read", "BTRFS_IOC_ENCODED_READ", 0x80809440, 128, 128, "btrfs_encoded", "btrfs-encoded"},
 		{"f2fs_pin_file", "F2FS_IOC_GET_PIN_FILE", 0x8004f50e, 0, 4, "flags", "f2fs-ioctl"},
 		{"f2fs_defragment", "F2FS_IOC_DEFRAGMENT", 0xc010f508, 16, 16, "f2fs_defragment", "f2fs-ioctl"},
 		{"f2fs_features", "F2FS_IOC_GET_FEATURES", 0x8004f50c, 0, 4, "flags", "f2fs-ioctl"},

@@ -38,6 +38,7 @@ var entryProbes = []probeRow{
 	{"uring-file-buffer", (*prober).uringFileBuffer},
 	{"aio", (*prober).aio},
 	{"splice", (*prober).splice},
+	{"btrfs-encoded", tries("btrfs_encoded_read")},
 	{"f2fs-ioctl", tries("f2fs_features", "f2fs_pin_file", "f2fs_defragment")},
 }
 

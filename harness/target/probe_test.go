@@ -52,7 +52,7 @@ func TestEntryPointsAreThoseOfTheType(t *testing.T) {
 	for spec, has := range map[string][]string{
 		"loop:ext4":    {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfsmap", "getfslabel", "fitrim", "ext4-ioctl"},
 		"loop:xfs":     {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfsmap", "getfslabel", "fitrim", "reflink", "dedupe", "xfs-ioctl"},
-		"loop:btrfs":   {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfslabel", "fitrim", "reflink", "dedupe", "btrfs-ioctl"},
+		"loop:btrfs":   {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfslabel", "fitrim", "reflink", "dedupe", "btrfs-ioctl", "btrfs-encoded"},
 		"planted:none": {},
 	} {
 		t.Run(spec, func(t *testing.T) {
