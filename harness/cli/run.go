@@ -18,6 +18,7 @@ import (
 	"faultline/generators/family"
 	"faultline/harness"
 	"faultline/harness/campaign"
+	"faultline/harness/guest"
 	"faultline/harness/target"
 	"faultline/results"
 	"faultline/suites/regress"
@@ -95,6 +96,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		if planned = plan.Count() * len(f.targets); planned == 0 {
 			return exit{results.ExitNothing, "nothing to run: " + selection.WhyNothing()}
 		}
+	}
+	if f.jobs, err = fitJobs(f.jobs, cmd.Flags().Changed("jobs"), f.targets, guest.Meminfo); err != nil {
+		return err
 	}
 	soft, hard, signalled := interrupts(cmd.Context())
 	targets, err := f.open(hard)

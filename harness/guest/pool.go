@@ -2,9 +2,6 @@ package guest
 
 import (
 	"context"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -135,15 +132,8 @@ func (r *reserve) letGo() {
 	}
 }
 
-// enoughMemory tells whether a guest in reserve leaves as much memory as it takes. Without /proc/meminfo (proc_meminfo(5)) it does not.
+// enoughMemory tells whether a guest in reserve leaves as much memory as it takes. Where nobody knows it does not.
 func enoughMemory(size int64) bool {
-	text, _ := os.ReadFile("/proc/meminfo")
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) > 1 && fields[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			return err == nil && kib<<10 > 2*size
-		}
-	}
-	return false
+	available, err := Available(Meminfo)
+	return err == nil && available > 2*size
 }

@@ -68,6 +68,20 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	return nil
 }
 
+// Memory is how much of this machine's memory, in bytes, a target takes while it is open, apart from what every process takes: that of its guest. It is 0 for specs that
+// cannot be meant.
+func Memory(spec string) int64 {
+	kind, arg, err := findKind(spec)
+	if err != nil || kind.Name != umlKind().Name && kind.Name != qemuKind().Name {
+		return 0
+	}
+	o, err := parseGuest(spec, arg)
+	if err != nil {
+		return 0
+	}
+	return o.memory
+}
+
 // lacksMachine says why a machine of that architecture (GOARCH) cannot run the guest: the kernels of the store and our own binary in them are x86's.
 func (o guestOptions) lacksMachine(arch string) []lack {
 	if o.kind != kernels.UML || arch == "amd64" {
