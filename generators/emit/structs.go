@@ -24,7 +24,7 @@ func uses(code string, s *prog.Struct) bool {
 	return containsAny(code, []string{ctype(s) + ")", ctype(s) + " *)"})
 }
 
-// layouts writes out the structs that the code uses and no header declares, and the numbers of requests that none defines.
+// layouts writes out the structs that the code uses and no header declares, and the numbers of requests and flags that none defines.
 func layouts(code string) string {
 	var t text
 	for _, name := range slices.Sorted(maps.Keys(prog.Structs)) {
@@ -37,11 +37,24 @@ func layouts(code string) string {
 			t.line("#define %s %#x", r.C, r.Number)
 		}
 	}
+	for _, f := range youngFlags {
+		if strings.Contains(code, f.c) {
+			t.line("#ifndef %s", f.c)
+			t.line("#define %s %#x", f.c, f.value)
+			t.line("#endif")
+		}
+	}
 	if len(t) == 0 {
 		return ""
 	}
 	return strings.Join(t, "\n") + "\n\n"
 }
+
+// youngFlags are those of preadv2(2) and pwritev2(2) that a C library may not know yet (linux/fs.h).
+var youngFlags = []struct {
+	c     string
+	value int
+}{{"RWF_ATOMIC", 0x40}, {"RWF_DONTCACHE", 0x80}}
 
 // declared reports whether a header of the kernel defines the request.
 func declared(r *prog.Request) bool {

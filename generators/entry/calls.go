@@ -24,7 +24,7 @@ var Calls = []Call{
 	answered("fsgetxattr", "FS_IOC_FSGETXATTR", "fsgetxattr", "fsxattr", 28),
 	{Name: "fssetxattr", Doc: "FS_IOC_FSGETXATTR and FS_IOC_FSSETXATTR", Room: 28, From: "n", Before: append(setAttr, "ioctl(a, fsgetxattr, n[0:28])"), Do: "ioctl(a, fssetxattr, $)"},
 	asked("getfsmap", "FS_IOC_GETFSMAP", "getfsmap",
-		"fsmap_head{fmh_count=3, high_device=-1, high_flags=-1, high_physical=-1, high_owner=-1, high_offset=-1}", 192, 192+3*64),
+		"fsmap_range{fmh_count=3, high_device=-1, high_flags=-1, high_physical=-1, high_owner=-1, high_offset=-1}", 192, 192+3*64),
 	answered("getfslabel", "FS_IOC_GETFSLABEL", "getfslabel", "label", 256),
 	asked("fitrim", "FITRIM", "fitrim", "fstrim_range{len=-1}", 24, 24),
 	{Name: "clonerange", Doc: "FICLONERANGE", Room: 32, Arg: "clone_range{src_fd=a, src_length=1p, dest_offset=1p}", Copied: true, Before: []string{openC},

@@ -350,7 +350,7 @@ func (r structured) asks() (fd, request, value string, room int) {
 	case 4:
 		return "d", "fitrim", "fstrim_range{len=-1}", 24
 	case 5:
-		return "e", "getfsmap", "fsmap_head{fmh_count=2, high_device=-1, high_flags=-1, high_physical=-1, high_owner=-1, high_offset=-1}", 320
+		return "e", "getfsmap", "fsmap_range{fmh_count=2, high_device=-1, high_flags=-1, high_physical=-1, high_owner=-1, high_offset=-1}", 320
 	}
 	from := r.IntN(200)
 	return "d", "btrfs_logical_ino", fmt.Sprintf("btrfs_logical_ino{size=64, inodes=%s[%d:%d]!}", r.pick("b", "m", "v"), from, from+64), 56

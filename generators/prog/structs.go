@@ -65,7 +65,7 @@ var Structs = func() map[string]*Struct {
 		{"btrfs_search", "", "", 112, []Field{
 			number("tree_id", 0, 8), number("min_objectid", 8, 8), number("max_objectid", 16, 8), number("max_offset", 32, 8), number("max_transid", 48, 8),
 			number("max_type", 60, 4), number("nr_items", 64, 4), number("buf_size", 104, 8)}},
-		{"fsmap_head", "", "", 192, []Field{
+		{"fsmap_range", "", "", 192, []Field{
 			number("fmh_iflags", 0, 4), number("fmh_oflags", 4, 4), number("fmh_count", 8, 4), number("fmh_entries", 12, 4),
 			number("low_device", 64, 4), number("low_physical", 72, 8),
 			number("high_device", 128, 4), number("high_flags", 132, 4), number("high_physical", 136, 8), number("high_owner", 144, 8), number("high_offset", 152, 8)}},
@@ -133,7 +133,7 @@ var Requests = func() map[string]*Request {
 		{"dedupe", "FIDEDUPERANGE", 0xc0189436, 56, 56, "dedupe_range", "dedupe"},
 		{"dedupe_two", "FIDEDUPERANGE", 0xc0189436, 88, 88, "dedupe_two", "dedupe"},
 		{"fssetxattr", "FS_IOC_FSSETXATTR", 0x401c5820, 28, 0, "fsxattr", "fssetxattr"},
-		{"getfsmap", "FS_IOC_GETFSMAP", 0xc0c0583b, 192, 192, "fsmap_head", "getfsmap"},
+		{"getfsmap", "FS_IOC_GETFSMAP", 0xc0c0583b, 192, 192, "fsmap_range", "getfsmap"},
 		{"getfslabel", "FS_IOC_GETFSLABEL", 0x81009431, 0, 0, "label", "getfslabel"},
 		{"fitrim", "FITRIM", 0xc0185879, 24, 24, "fstrim_range", "fitrim"},
 		{"ext4_move_ext", "EXT4_IOC_MOVE_EXT", 0xc028660f, 40, 40, "move_extent", "ext4-ioctl"},
