@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -209,6 +210,8 @@ func (g *Guest) shake(s Spec) (err error) {
 	if g.hello.Protocol != pid1.Protocol {
 		return fmt.Errorf("it speaks protocol %d, we %d", g.hello.Protocol, pid1.Protocol)
 	}
+	s.Order.Seed = make([]byte, pid1.SeedSize)
+	_, _ = rand.Read(s.Order.Seed) // it never fails
 	if err := pid1.Send(g.channel, s.Order); err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func relay([]string) int {
 		case "read":
 			text, err := os.ReadFile(arg)
 			answer = fmt.Sprint(string(text), err)
+		case "random":
+			n, err := unix.Getrandom(make([]byte, 256), unix.GRND_NONBLOCK)
+			answer = fmt.Sprint(n, " ", err)
 		case "write":
 			answer = os.WriteFile(arg, []byte("written in the guest"), 0o600)
 		case "spawn": // a process of the guest that outlives its parent
@@ -190,6 +193,7 @@ func TestGuestsMountAndUnmount(t *testing.T) {
 			g.Expect(vm.Hello().Spin).To(gomega.BeNumerically(">", 0))
 			g.Expect(ask(t, vm, "read /proc/mounts")).To(gomega.ContainSubstring(guest.Device(c.kind, 0) + " /fs gfs2 rw,noatime"))
 			g.Expect(ask(t, vm, "read /proc/sys/kernel/panic_on_oops")).To(gomega.HavePrefix("1"))
+			g.Expect(ask(t, vm, "random")).To(gomega.Equal("256 <nil>"), "without waiting")
 			g.Expect(ask(t, vm, "write /fs/made/file")).To(gomega.Equal("<nil>"))
 			g.Expect(ask(t, vm, "spawn")).To(gomega.Equal("<nil>"))
 			g.Expect(vm.How()).To(gomega.BeEmpty())

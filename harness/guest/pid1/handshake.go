@@ -28,6 +28,8 @@ type Order struct {
 	Mounts []Mount
 	// Agent is the role of our binary that gets the channel.
 	Agent string
+	// Seed are random bytes of the host's, SeedSize of them.
+	Seed []byte
 }
 
 // Mount is one mount(2). Point is made if it is not there.

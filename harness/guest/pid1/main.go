@@ -97,6 +97,9 @@ func hello() Hello {
 }
 
 func (o Order) carryOut() error {
+	if err := stir(o.Seed); err != nil {
+		return err
+	}
 	for _, m := range o.Mounts {
 		if err := m.Do(); err != nil {
 			return err
