@@ -106,6 +106,9 @@ func quick(n int) []*prog.Prog {
 	return some
 }
 
+// findingTries is how often a program is run that gives a wrong result in most runs.
+const findingTries = 50
+
 // What the table of promises says of real kernels is so: the programs that found it fail there without the guarantee that they need, and pass where
 // it is mended.
 func TestBrokenPromisesOfRealKernels(t *testing.T) {
@@ -137,6 +140,9 @@ func TestBrokenPromisesOfRealKernels(t *testing.T) {
 			}
 			p.Needs = slices.DeleteFunc(slices.Clone(p.Needs), func(need string) bool { return need == row.need })
 			o := r.Run(t.Context(), &p)
+			for tries := 1; o.Verdict == results.Pass && row.verdict == results.Wrong && tries < findingTries; tries++ {
+				o = r.Run(t.Context(), &p) // not every run meets it: what is in memory is left to chance
+			}
 			g.Expect(o.Verdict).To(gomega.Equal(row.verdict), o.Message)
 			if row.verdict == results.Hang && row.need == "" {
 				g.Expect(o.Signature).To(gomega.Equal("gfs2_glock_nq < gfs2_fault < copy from user < gfs2_file_write_iter"))
