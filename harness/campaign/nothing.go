@@ -24,7 +24,7 @@ func (s Selection) WhyNothing() string {
 	}
 	wide.Filter = "*" + s.Filter + "*"
 	if n := wide.count(); n > 0 {
-		return fmt.Sprintf("%s; a word is a whole part of a name, and %d names match %q", what, n, wide.Filter)
+		return fmt.Sprintf("%s; a word is a whole part of a name: %q matches %d", what, wide.Filter, n)
 	}
 	return what
 }

@@ -16,6 +16,7 @@ var (
 	ErrBusy         = errors.New("the image is mounted already")
 	ErrNoDevice     = errors.New("there is no /dev/fuse; FUSE is not in this kernel, its module is not loaded, or the container hides it")
 	ErrNoFusermount = errors.New("mounting takes root, or the program fusermount3, which is not installed")
+	ErrOneNode      = errors.New("this kernel cannot have several nodes: it does not keep mappings coherent with reads and writes past its cache; Linux 6.6 does")
 	ErrFixed        = errors.New("the mount was made for speed with copy=kernel; mount with copy=POLICY or switchable")
 )
 

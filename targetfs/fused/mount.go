@@ -106,6 +106,9 @@ func (s *Server) mountAll() error {
 		if err := n.fuse.WaitMount(); err != nil {
 			return errors.Join(fmt.Errorf("mount %s on %s: %w", s.options.Image, n.dir, err), s.Abort())
 		}
+		if n.shared() && n.fuse.KernelSettings().Flags64()&fuse.CAP_DIRECT_IO_ALLOW_MMAP == 0 {
+			return errors.Join(ErrOneNode, s.Abort())
+		}
 		n.readAhead()
 	}
 	s.listen()
