@@ -136,11 +136,17 @@ func openFuse(ctx context.Context, b *local, arg string) error {
 	if err := b.settleOurs(ctx); err != nil {
 		return err
 	}
-	if o.nodes > 1 {
-		b.setLack("eof-first", "where several nodes share the image, the kernel takes the pages of a read's buffer before it asks (fs/fuse/file.c: fuse_direct_io)")
-	}
+	b.setLack("eof-first", nodesLackEOFFirst(o.nodes))
 	b.facts.Note = note
 	return nil
+}
+
+// nodesLackEOFFirst is what reads of a server of our own lack that has several nodes.
+func nodesLackEOFFirst(nodes int) string {
+	if nodes == 1 {
+		return ""
+	}
+	return "where several nodes share the image, the kernel takes the pages of a read's buffer before it asks (fs/fuse/file.c: fuse_direct_io)"
 }
 
 // allow falls back to the policy kernel where the server may not look at its callers, as err says, and says so; a policy that was asked for is then

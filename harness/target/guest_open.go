@@ -60,6 +60,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := b.inspect(ctx); err != nil {
 		return err
 	}
+	b.setLack("eof-first", nodesLackEOFFirst(o.nodes))
 	b.facts.Note = note
 	b.batch, b.recheck = o.batch, func(ctx context.Context) error { return b.recheckGuest(ctx, o, vm) }
 	if o.kind == kernels.UML {
