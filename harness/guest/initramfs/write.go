@@ -2,7 +2,6 @@ package initramfs
 
 import (
 	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -30,15 +29,16 @@ func Create(path, init, dir string, must, maybe []string) error {
 	return errors.Join(Write(f, init, modules), f.Close())
 }
 
-// Write writes an archive with init as /init, /dev/console and the modules, in this order. init must be linked statically: there is no C library
-// in the guest.
+// Write writes an archive with init as /init, /dev/console and the modules, in this order. An init that is linked dynamically brings its loader
+// and its libraries.
 func Write(w io.Writer, init string, modules []string) error {
 	f, err := os.Open(init)
 	if err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
 	defer f.Close()
-	if err := static(f); err != nil {
+	libraries, err := needed(f)
+	if err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
 	info, err := f.Stat()
@@ -49,6 +49,9 @@ func Write(w io.Writer, init string, modules []string) error {
 	c.dir("dev")
 	c.char("dev/console", 5, 1) // the kernel opens it before /init can mount anything
 	c.dir(ModuleDir[1:])
+	if err := c.addNeeded(libraries, map[string]bool{}); err != nil {
+		return fmt.Errorf("write an initramfs: %w", err)
+	}
 	if err := c.file("init", 0o755, info.Size(), f); err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
@@ -64,20 +67,6 @@ func Write(w io.Writer, init string, modules []string) error {
 	}
 	if err := c.close(); err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
-	}
-	return nil
-}
-
-// static refuses a program that needs an interpreter.
-func static(f *os.File) error {
-	program, err := elf.NewFile(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	for _, p := range program.Progs {
-		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("%s is linked dynamically; build it with CGO_ENABLED=0", f.Name())
-		}
 	}
 	return nil
 }
