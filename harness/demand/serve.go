@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 
 	"faultline/harness/self"
 	"faultline/targetfs/connection"
@@ -50,7 +47,7 @@ func serve(dir string, lease io.Reader, ready io.Writer) error {
 		_, err = fmt.Fprintln(ready, "mounted")
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("serve files with pages on demand on %s: %w", dir, err), unmount(dir))
+		return errors.Join(fmt.Errorf("serve files with pages on demand on %s: %w", dir, err), connection.Detach(dir))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -60,7 +57,7 @@ func serve(dir string, lease io.Reader, ready io.Writer) error {
 	}()
 	connection.Wait(ctx, device)
 	if ctx.Err() != nil {
-		return unmount(dir)
+		return connection.Detach(dir)
 	}
 	return nil
 }
@@ -76,16 +73,4 @@ func options() *fs.Options {
 		ExplicitDataCacheControl: true,
 		DisableXAttrs:            true,
 	}}
-}
-
-// unmount detaches the mount, whoever uses it.
-func unmount(dir string) error {
-	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	if err == nil || errors.Is(err, syscall.EINVAL) { // EINVAL: not mounted any more
-		return nil
-	}
-	if out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput(); fallback != nil {
-		return fmt.Errorf("unmount %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
-	}
-	return nil
 }

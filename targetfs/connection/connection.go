@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"time"
@@ -77,4 +78,16 @@ func Wait(ctx context.Context, fd int) {
 func ended(fd int) bool {
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, 0)
 	return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+}
+
+// Detach takes the mount on dir away, whoever uses it, as root or with fusermount3.
+func Detach(dir string) error {
+	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if err == nil || errors.Is(err, unix.EINVAL) { // EINVAL: not mounted any more
+		return nil
+	}
+	if out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput(); fallback != nil {
+		return fmt.Errorf("unmount %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -41,11 +40,11 @@ func Serve(dir string, f Fault, ready io.Writer) error {
 		_, err = fmt.Fprintf(ready, "mounted %s\n", dir)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("serve planted file system (%v) on %s: %w", f, dir, err), unmount(dir))
+		return errors.Join(fmt.Errorf("serve planted file system (%v) on %s: %w", f, dir, err), connection.Detach(dir))
 	}
 	connection.Wait(ctx, device)
 	if ctx.Err() != nil {
-		return unmount(dir)
+		return connection.Detach(dir)
 	}
 	return nil
 }
@@ -87,17 +86,4 @@ func options() *fs.Options {
 			DisableXAttrs:            true,
 		},
 	}
-}
-
-// unmount detaches the mount, whoever uses it. Users get errors when this process exits.
-func unmount(dir string) error {
-	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	if err == nil || errors.Is(err, syscall.EINVAL) { // EINVAL: not mounted any more
-		return nil
-	}
-	out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput()
-	if fallback != nil {
-		return fmt.Errorf("unmount %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
-	}
-	return nil
 }
