@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"faultline/harness/machine"
 	"faultline/harness/machine/wire"
 )
@@ -41,13 +43,18 @@ func (m *Machine) autopsy(err error) *machine.Death {
 	if d.Silent {
 		d.How = fmt.Sprintf("it has said nothing for %v%s", m.opts.Silence, m.vitals)
 	}
-	if errors.Is(err, io.EOF) && m.opts.Exited != nil {
+	if closed(err) && m.opts.Exited != nil {
 		m.awaitExit(d)
 	}
 	if m.opts.Console != nil {
 		d.Console = m.opts.Console()
 	}
 	return d
+}
+
+// closed says that the other end has closed the channel: a socket of which the other end has not read everything is reset.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }
 
 func (m *Machine) awaitExit(d *machine.Death) {

@@ -14,6 +14,9 @@ import (
 // beatEvery is how often a side says that it is there.
 const beatEvery = time.Second
 
+// lastRead is how long what has come is still read when nothing can be written any more.
+const lastRead = 5 * time.Second
+
 // ErrSilent means that the other side has said nothing for too long.
 var ErrSilent = errors.New("silent")
 
@@ -42,11 +45,13 @@ type Link struct {
 	err    error
 	done   chan struct{}
 	ending []func()
+
+	readAll chan struct{} // closed when there is no more to read
 }
 
 // NewLink begins to read, write and beat. The link owns the channel.
 func NewLink(rw io.ReadWriteCloser, peer Peer) *Link {
-	l := &Link{rw: rw, peer: peer, began: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &Link{rw: rw, peer: peer, began: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{}), readAll: make(chan struct{})}
 	go l.read()
 	go l.write()
 	go l.beat()
@@ -141,6 +146,7 @@ func (l *Link) write() {
 		l.out, l.sent = spare[:0], nil
 		l.mu.Unlock()
 		if _, err := l.rw.Write(out); err != nil {
+			l.hearOut()
 			l.Fail(fmt.Errorf("write to the channel: %w", err))
 			return
 		}
@@ -151,7 +157,18 @@ func (l *Link) write() {
 	}
 }
 
+// hearOut lets the reader go on to the end of what the other side has said before it went: that is often why it went.
+func (l *Link) hearOut() {
+	timer := time.NewTimer(lastRead)
+	defer timer.Stop()
+	select {
+	case <-l.readAll:
+	case <-timer.C:
+	}
+}
+
 func (l *Link) read() {
+	defer close(l.readAll)
 	in := bufio.NewReaderSize(l.rw, 64<<10)
 	for {
 		f, err := Read(in)

@@ -124,6 +124,35 @@ func TestTheEndReachesEverybody(t *testing.T) {
 	g.Expect(late).To(gomega.BeClosed())
 }
 
+// deaf is a channel whose other end has gone after its last words: nothing can be written, and only then are they read.
+type deaf struct {
+	words  io.Reader
+	failed chan struct{}
+	once   sync.Once
+}
+
+func (d *deaf) Write([]byte) (int, error) {
+	d.once.Do(func() { close(d.failed) })
+	return 0, io.ErrClosedPipe
+}
+
+func (d *deaf) Read(p []byte) (int, error) {
+	<-d.failed
+	return d.words.Read(p)
+}
+
+func (d *deaf) Close() error { return nil }
+
+func TestLastWordsAreReadWhenNothingCanBeWritten(t *testing.T) {
+	g := gomega.NewWithT(t)
+	words := Frame{Begun, 1, []byte("12345678")}.Append(nil)
+	heard := make(chan Frame, 1)
+	l := NewLink(&deaf{words: bytes.NewReader(words), failed: make(chan struct{})}, Peer{Handle: func(f Frame) { heard <- f }, Silence: 60})
+	g.Eventually(l.Done(), soon).Should(gomega.BeClosed())
+	g.Expect(heard).To(gomega.Receive(gomega.HaveField("Kind", Begun)))
+	g.Expect(l.Err()).To(gomega.MatchError(io.EOF))
+}
+
 // A side that says nothing is given up, unless it cannot help it.
 func TestSilence(t *testing.T) {
 	g := gomega.NewWithT(t)
