@@ -3,13 +3,40 @@ package guest
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"faultline/harness/guest/initramfs"
 )
+
+// haste leaves out of a boot what only takes time: the 256 pairs of old pseudo terminals (drivers/tty/pty.c), each of which waits for devtmpfs. With it and
+// hasteRAID a boot takes a quarter of the time.
+const haste = "pty.legacy_count=0"
+
+// hasteRAID leaves out the choice of the fastest RAID 6 algorithm, which takes 16 ticks for each (lib/raid6/algos.c: raid6_select_algo; raid6_init since 7.2).
+// btrfs uses them on three disks or more.
+const hasteRAID = "initcall_blacklist=raid6_select_algo,raid6_init"
+
+// hurry is what a kernel is told to boot sooner. A module whose first function is forbidden could not be inserted.
+func hurry(modules string) ([]string, error) {
+	tree, err := initramfs.OpenTree(modules)
+	if err != nil {
+		return nil, err
+	}
+	if !tree.BuiltIn("raid6_pq") {
+		return []string{haste}, nil
+	}
+	return []string{haste, hasteRAID}, nil
+}
 
 // umlMachine is how User Mode Linux is started (Documentation/virt/uml/user_mode_linux_howto_v2.rst). The channel is a serial line on two inherited
 // pipes: 3 from us, 4 to us.
 func umlMachine(s Spec) (machine, error) {
+	hurry, err := hurry(s.Kernel.Modules)
+	if err != nil {
+		return machine{}, err
+	}
 	args := []string{
 		fmt.Sprintf("mem=%dM", s.Memory>>20), "initrd=" + s.Initrd, "uml_dir=./", "umid=guest",
 		"con=null", "con0=fd:0,fd:1", "ssl=null", "ssl0=fd:3,fd:4",
@@ -19,7 +46,7 @@ func umlMachine(s Spec) (machine, error) {
 	}
 	m := machine{order: keepOrder{
 		Path: s.Kernel.Linux,
-		Args: append(args, kernelLine("/dev/ttyS0")...),
+		Args: slices.Concat(args, hurry, kernelLine("/dev/ttyS0")),
 		Env:  []string{"HOME=.", "TMPDIR=" + memoryDir(s.Memory), "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
 	}}
 	return m, m.wire()

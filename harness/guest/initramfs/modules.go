@@ -68,8 +68,12 @@ func moduleName(file string) string {
 
 // Has says whether the kernel has a module, built in or as a file.
 func (t *Tree) Has(name string) bool {
-	name = strings.ReplaceAll(name, "-", "_")
-	return t.dir == "" || t.builtin[name] || t.files[name] != ""
+	return t.BuiltIn(name) || t.files[strings.ReplaceAll(name, "-", "_")] != ""
+}
+
+// BuiltIn says whether the kernel has a module built in.
+func (t *Tree) BuiltIn(name string) bool {
+	return t.dir == "" || t.builtin[strings.ReplaceAll(name, "-", "_")]
 }
 
 // NoModule says which modules a kernel does not have.
