@@ -37,18 +37,18 @@ func needFuse(t *testing.T) {
 	}
 }
 
-func runner(t *testing.T, spec string, o harness.Options) *harness.Runner {
+func runner(t testing.TB, spec string, o harness.Options) *harness.Runner {
 	t.Helper()
 	return runnerIn(t, "", spec, o)
 }
 
 // runnerIn is a Runner whose target keeps its files in temp.
-func runnerIn(t *testing.T, temp, spec string, o harness.Options) *harness.Runner {
+func runnerIn(t testing.TB, temp, spec string, o harness.Options) *harness.Runner {
 	t.Helper()
 	return runnerWith(t, opener(temp, spec), o)
 }
 
-func runnerWith(t *testing.T, open harness.Opener, o harness.Options) *harness.Runner {
+func runnerWith(t testing.TB, open harness.Opener, o harness.Options) *harness.Runner {
 	t.Helper()
 	r, err := harness.NewRunner(t.Context(), open, o)
 	if err != nil {
@@ -69,7 +69,7 @@ func opener(temp, spec string) harness.Opener {
 }
 
 // derived is a program from its text, with the model's expectations.
-func derived(t *testing.T, text string) *prog.Prog {
+func derived(t testing.TB, text string) *prog.Prog {
 	t.Helper()
 	p, err := prog.Parse(text)
 	if err != nil {
@@ -82,7 +82,7 @@ func derived(t *testing.T, text string) *prog.Prog {
 }
 
 // named is the program under another name.
-func named(t *testing.T, text, name string) *prog.Prog {
+func named(t testing.TB, text, name string) *prog.Prog {
 	t.Helper()
 	p := derived(t, text)
 	p.Name = name

@@ -27,12 +27,12 @@ check(m[0:1p], 'b'*1p)
 `
 
 // realKernel is a Runner on a target in a guest, or the test is skipped.
-func realKernel(t *testing.T, spec string) *harness.Runner {
+func realKernel(t testing.TB, spec string) *harness.Runner {
 	t.Helper()
 	return realKernelWith(t, spec, harness.Options{Repeats: -1})
 }
 
-func realKernelWith(t *testing.T, spec string, o harness.Options) *harness.Runner {
+func realKernelWith(t testing.TB, spec string, o harness.Options) *harness.Runner {
 	t.Helper()
 	temp := t.TempDir()
 	r, err := harness.NewRunner(t.Context(), func(ctx context.Context) (target.Target, error) {
