@@ -179,9 +179,11 @@ func TestWhoIsDead(t *testing.T) {
 
 func TestMountinfo(t *testing.T) {
 	g := gomega.NewWithT(t)
-	m, err := parseMount(`36 35 98:0 /mnt1 /mnt\0402\134x rw,noatime master:1 shared:2 - fuse.ssh\040fs /dev/root rw,errors=continue,noatime`)
+	all, err := parseMounts(strings.NewReader(`36 35 98:0 /mnt1 /mnt\0402\134x rw,noatime master:1 shared:2 - fuse.ssh\040fs /dev/root rw,errors=continue,noatime`))
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(m).To(gomega.Equal(mountinfo{36, "98:0", "/mnt1", `/mnt 2\x`, `fuse.ssh\040fs`, "/dev/root", "rw,noatime", "rw,errors=continue,noatime"}))
+	g.Expect(all).To(gomega.HaveLen(1))
+	m := all[0]
+	g.Expect(m).To(gomega.Equal(mountinfo{36, "98:0", "/mnt1", `/mnt 2\x`, "fuse.ssh fs", "/dev/root", "rw,noatime", "rw,errors=continue,noatime"}))
 	g.Expect(m.options()).To(gomega.Equal("rw,noatime,errors=continue"))
 	g.Expect(m.has("errors")).To(gomega.BeTrue())
 	g.Expect(m.has("errors=continue")).To(gomega.BeTrue())
@@ -190,8 +192,8 @@ func TestMountinfo(t *testing.T) {
 	for _, options := range []string{"ro", "rw,emergency_ro", "rw,shutdown"} {
 		g.Expect(mountinfo{Options: "rw", Super: options}.readOnly()).NotTo(gomega.BeEmpty())
 	}
-	for _, line := range []string{"", "36 35 98:0 / /mnt rw", "x 35 98:0 / /mnt rw - ext4 /dev/root rw", "36 35 98:0 / /mnt rw - ext4"} {
-		_, err := parseMount(line)
+	for _, line := range []string{"36 35 98:0 / /mnt rw", "36 35 98:0 / /mnt rw - ext4"} {
+		_, err := parseMounts(strings.NewReader(line))
 		g.Expect(err).To(gomega.HaveOccurred(), line)
 	}
 	two := []mountinfo{{ID: 1, Point: "/a"}, {ID: 2, Point: "/a"}, {ID: 3, Point: "/a/b"}, {ID: 4, Point: "/ab"}}

@@ -2,14 +2,16 @@ package target
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	mounts "github.com/moby/sys/mountinfo"
 )
 
-// mountinfo is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)). Reading it does not touch the mounts.
+// mountinfo is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)), as a child tells it. Reading it does not touch the mounts.
 type mountinfo struct {
 	ID      int
 	Number  string // major:minor
@@ -56,52 +58,33 @@ func (m mountinfo) readOnly() string {
 
 // readMounts runs in the child: it touches no mount, but the kernel lets each print its options, under a lock of all mounts.
 func readMounts() ([]mountinfo, error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
+	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("list mounts: %w", err)
 	}
-	var mounts []mountinfo
-	for line := range strings.Lines(string(text)) {
-		m, err := parseMount(strings.TrimSuffix(line, "\n"))
-		if err != nil {
-			return nil, err
-		}
-		mounts = append(mounts, m)
-	}
-	return mounts, nil
+	defer f.Close()
+	return parseMounts(f)
 }
 
-// parseMount reads "36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw,errors=continue"; there are zero or more
-// fields like master:1.
-func parseMount(line string) (mountinfo, error) {
-	fields := strings.Split(line, " ")
-	const optional = 6
-	dash := optional
-	for dash < len(fields) && fields[dash] != "-" {
-		dash++
-	}
-	if len(fields) < dash+4 {
-		return mountinfo{}, fmt.Errorf("parse mountinfo %q: too few fields", line)
-	}
-	id, err := strconv.Atoi(fields[0])
+func parseMounts(text io.Reader) ([]mountinfo, error) {
+	infos, err := mounts.GetMountsFromReader(text, nil)
 	if err != nil {
-		return mountinfo{}, fmt.Errorf("parse mountinfo %q: %w", line, err)
+		return nil, fmt.Errorf("list mounts: %w", err)
 	}
-	return mountinfo{
-		ID:      id,
-		Number:  fields[2],
-		Root:    unescape(fields[3]),
-		Point:   unescape(fields[4]),
-		Options: fields[5],
-		Type:    fields[dash+1],
-		Source:  unescape(fields[dash+2]),
-		Super:   fields[dash+3],
-	}, nil
-}
-
-// unescape undoes the octal escapes of blanks and backslashes in mountinfo.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	var all []mountinfo
+	for _, i := range infos {
+		all = append(all, mountinfo{
+			ID:      i.ID,
+			Number:  fmt.Sprintf("%d:%d", i.Major, i.Minor),
+			Root:    i.Root,
+			Point:   i.Mountpoint,
+			Type:    i.FSType,
+			Source:  i.Source,
+			Options: i.Options,
+			Super:   i.VFSOptions,
+		})
+	}
+	return all, nil
 }
 
 // mountAt finds what is mounted exactly at point; the last one hides the others.

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,24 +53,24 @@ func FuseConnection(path string) (Connection, error) {
 }
 
 // connectionOf takes the newest mount on the path: it is the one in sight.
-func connectionOf(all []mount, path string) (uint32, error) {
+func connectionOf(all []*mountinfo.Info, path string) (uint32, error) {
 	for i := len(all) - 1; i >= 0; i-- {
 		m := all[i]
-		if m.point != path {
+		if m.Mountpoint != path {
 			continue
 		}
-		if m.fstype != "fuse" && m.fstype != "fuseblk" && !strings.HasPrefix(m.fstype, "fuse.") && !strings.HasPrefix(m.fstype, "fuseblk.") {
-			return 0, fmt.Errorf("find the FUSE connection of %s: a %s file system is mounted there", path, m.fstype)
+		if m.FSType != "fuse" && m.FSType != "fuseblk" && !strings.HasPrefix(m.FSType, "fuse.") && !strings.HasPrefix(m.FSType, "fuseblk.") {
+			return 0, fmt.Errorf("find the FUSE connection of %s: a %s file system is mounted there", path, m.FSType)
 		}
-		return m.major<<20 | m.minor, nil
+		return uint32(m.Major<<20 | m.Minor), nil
 	}
 	return 0, fmt.Errorf("find the FUSE connection of %s: nothing is mounted there", path)
 }
 
-func controlDir(all []mount, id uint32) string {
+func controlDir(all []*mountinfo.Info, id uint32) string {
 	for _, m := range all {
-		if m.fstype == "fusectl" {
-			return filepath.Join(m.point, strconv.FormatUint(uint64(id), 10))
+		if m.FSType == "fusectl" {
+			return filepath.Join(m.Mountpoint, strconv.FormatUint(uint64(id), 10))
 		}
 	}
 	return ""
@@ -135,6 +137,15 @@ func (c Connection) findDir() (string, error) {
 		return "", ErrNoFusectl
 	}
 	return dir, nil
+}
+
+// mounts reads our mounts, oldest first. Reading them touches no file system, but takes a lock that a hung mount(2) holds.
+func mounts() ([]*mountinfo.Info, error) {
+	text, err := ask("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	return mountinfo.GetMountsFromReader(bytes.NewReader(text), nil)
 }
 
 // inode is the number of a directory of fusectl, which is in memory and never hangs.

@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,14 +82,38 @@ func ended(fd int) bool {
 	return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 }
 
-// Detach takes the mount on dir away, whoever uses it, as root or with fusermount3.
+// Detach takes the mount on dir away, whoever uses it, as root or with fusermount3. That it is away already is no error.
 func Detach(dir string) error {
 	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 	if err == nil || errors.Is(err, unix.EINVAL) { // EINVAL: not mounted any more
 		return nil
 	}
-	if out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput(); fallback != nil {
-		return fmt.Errorf("unmount %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
+	out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput()
+	if fallback == nil || !mounted(dir) { // to those who may not unmount the kernel says EPERM for what is not mounted, too
+		return nil
 	}
-	return nil
+	return fmt.Errorf("detach %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
+}
+
+// Abort is Detach, and where we may it ends the connection first, as MNT_FORCE does (fs/fuse/inode.c, fuse_umount_begin): requests that hang
+// fail.
+func Abort(dir string) error {
+	if unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW) == nil {
+		return nil
+	}
+	return Detach(dir) // EBUSY: somebody uses it, and it is aborted all the same
+}
+
+// mounted tells whether anything is mounted on dir, as far as can be known without touching it.
+func mounted(dir string) bool {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
+	if err != nil {
+		return true
+	}
+	path, err := filepath.Abs(filepath.Join(parent, filepath.Base(dir)))
+	if err != nil {
+		return true
+	}
+	on, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
+	return err != nil || len(on) > 0
 }

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"faultline/targetfs/connection"
-	"faultline/targetfs/control"
 )
 
 // serve answers requests until all mounts are gone. Those who wait for glocks when the connections have ended, aborted perhaps
@@ -53,7 +49,7 @@ func (s *Server) Unmount() error {
 func (s *Server) Detach() error {
 	var errs []error
 	for _, n := range s.nodes {
-		errs = append(errs, detach(n.dir, false))
+		errs = append(errs, connection.Detach(n.dir))
 	}
 	return errors.Join(errs...)
 }
@@ -63,32 +59,10 @@ func (s *Server) Detach() error {
 func (s *Server) Abort() error {
 	var errs []error
 	for _, n := range s.nodes {
-		errs = append(errs, detach(n.dir, true))
+		errs = append(errs, connection.Abort(n.dir))
 	}
 	s.cancel()
 	return errors.Join(errs...)
-}
-
-// detach takes the mount away. With abort it ends the connection first, as MNT_FORCE does (fs/fuse/inode.c, fuse_umount_begin).
-func detach(dir string, abort bool) error {
-	err := error(unix.EBUSY)
-	if abort {
-		err = unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
-	}
-	if errors.Is(err, unix.EBUSY) {
-		err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	}
-	if err == nil || errors.Is(err, unix.EINVAL) { // EINVAL: not mounted any more
-		return nil
-	}
-	out, fallback := exec.Command("fusermount3", "-u", "-z", dir).CombinedOutput()
-	if fallback != nil {
-		if _, gone := control.Device(dir); errors.Is(gone, control.ErrNoServer) {
-			return nil // somebody else was first; to those who may not unmount the kernel says EPERM then, too
-		}
-		return fmt.Errorf("detach %s: %w; fusermount3: %w: %s", dir, err, fallback, out)
-	}
-	return nil
 }
 
 // closeTime bounds the wait for glocks when everything is unmounted: nobody can have one any more, unless an operation is stuck.

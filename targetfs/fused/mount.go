@@ -94,7 +94,7 @@ func (s *Server) mountAll() error {
 		n := s.newNode(fmt.Sprintf("node%d", i), dir)
 		if err := n.mount(); err != nil {
 			for _, mounted := range s.nodes {
-				err = errors.Join(err, detach(mounted.dir, true))
+				err = errors.Join(err, connection.Abort(mounted.dir))
 			}
 			close(s.ended)
 			return fmt.Errorf("mount %s on %s: %w", s.options.Image, dir, err)

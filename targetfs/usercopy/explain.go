@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
+
 	"faultline/targetfs/glock"
 )
 
@@ -130,14 +132,10 @@ func device(hex string) string {
 
 // fuse tells whether a device number is that of a FUSE file system.
 func fuse(dev string) bool {
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(mounts)) {
-		mount, rest, _ := strings.Cut(line, " - ")
-		if fields := strings.Fields(mount); len(fields) > 2 && fields[2] == dev && strings.HasPrefix(rest, "fuse") {
-			return true
-		}
-	}
-	return false
+	mounts, _ := mountinfo.GetMounts(nil)
+	return slices.ContainsFunc(mounts, func(m *mountinfo.Info) bool {
+		return fmt.Sprintf("%d:%d", m.Major, m.Minor) == dev && strings.HasPrefix(m.FSType, "fuse")
+	})
 }
 
 // holders are the processes but ours that have a descriptor of what link says: /proc/PID/fd tells no more.
