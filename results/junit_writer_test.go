@@ -233,13 +233,13 @@ func TestAForeignFileInTheWayIsKept(t *testing.T) {
 
 func TestAFullDiskIsToldAndNothingIsLost(t *testing.T) {
 	g := gomega.NewWithT(t)
-	dir := smallDisk(t, 64<<10)
+	dir := smallDisk(t, 256<<10)
 	path := filepath.Join(dir, "junit.xml")
 	j, err := newJUnit(path, JUnitOptions{Class: "c", Header: sampleHeader}, shardLimits{cases: 20, bytes: 1 << 20})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer j.Close()
 	filler := filepath.Join(dir, "filler")
-	g.Expect(os.WriteFile(filler, make([]byte, 52<<10), 0o644)).To(gomega.Succeed())
+	g.Expect(os.WriteFile(filler, make([]byte, 244<<10), 0o644)).To(gomega.Succeed())
 
 	var told error
 	for i := range 30 { // more than one shard
