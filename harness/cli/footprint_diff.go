@@ -43,6 +43,10 @@ func diffFootprints(old, now string) error {
 			fmt.Println("  " + change.String())
 			worse, same = worse || change.Worse(), false
 		}
+		for _, change := range pair.Copies() {
+			fmt.Println("  " + change.String())
+			worse, same = worse || change.Worse(), false
+		}
 	}
 	if same {
 		fmt.Println("no cell differs")

@@ -33,6 +33,7 @@ type measurement struct {
 type row struct {
 	cells  []matrix.Cell
 	hazard *matrix.Hazard
+	copy   *matrix.Copy
 }
 
 // width is how many lanes there are. A guest is large, a file system of the user's is only one, and what waits for the whole machine would wait for the
@@ -61,6 +62,9 @@ func (m *measurement) measure(ctx context.Context, first *harness.Runner) error 
 		m.f.Cells = append(m.f.Cells, row.cells...)
 		if row.hazard != nil {
 			m.f.Hazards = append(m.f.Hazards, *row.hazard)
+		}
+		if row.copy != nil {
+			m.f.Copies = append(m.f.Copies, *row.copy)
 		}
 	}
 	if want := len(m.ops) * len(m.by); len(m.f.Cells) < want {
@@ -108,7 +112,9 @@ func (m *measurement) row(ctx context.Context, r *harness.Runner, i int) error {
 		m.mu.Unlock()
 	}
 	m.rows[i].hazard = m.hazard(ctx, m.ops[i], m.rows[i].cells)
-	return nil
+	var err error
+	m.rows[i].copy, err = m.copied(ctx, r, m.ops[i])
+	return err
 }
 
 // hazard is that of an operation, if page faults have blocked beside it: the one with the shortest program.

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -233,6 +234,31 @@ func askLocks(ctx context.Context, point string) string {
 		fmt.Fprintf(&said, "%s:\n\n%s\n", command, text)
 	}
 	return said.String()
+}
+
+// Copies asks the server of a bundled GFS2 as Locks does.
+func (b *local) Copies(ctx context.Context) (*usercopy.Counters, error) {
+	switch {
+	case b.server == nil || b.mount.Type != fuseType:
+		return nil, nil
+	case b.guest == nil:
+		return askCopies(ctx, b.point())
+	}
+	return ask[*usercopy.Counters](ctx, b.hands, "ask the server of "+guestPoint+" for its copies", "copies", guestPoint)
+}
+
+func askCopies(ctx context.Context, point string) (*usercopy.Counters, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	text, err := control.Ask(ctx, point, "copies")
+	if err != nil {
+		return nil, err
+	}
+	n := &usercopy.Counters{}
+	if err := json.Unmarshal([]byte(text), n); err != nil {
+		return nil, fmt.Errorf("read what the server of %s counts: %w", point, err)
+	}
+	return n, nil
 }
 
 // fuseType is the type of our mounts in mountinfo, lockPatience how long a server may take to tell of its locks.

@@ -125,3 +125,21 @@ func TestFuseTellsItsLocks(t *testing.T) {
 		gomega.HavePrefix("cycle:\n\nNo task waits for itself.\n"), gomega.MatchRegexp(`(?m)^G:  s:\w\w n:2/`), gomega.ContainSubstring("counters:\n\nfaulting:\n")))
 	g.Expect(open(t, "planted:none").Locks(t.Context())).To(gomega.BeEmpty())
 }
+
+// The server counts the buffers that it copies, whatever the policy; other file systems have nobody to ask.
+func TestFuseTellsItsCopies(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for policy, calls := range map[string]uint64{"nofault": 1, "faulting": 1, "kernel": 0} {
+		tg := open(t, "fuse:copy="+policy)
+		before, err := tg.Copies(t.Context())
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		g.Expect(os.WriteFile(filepath.Join(tg.Dir(), "file"), []byte("text"), 0o600)).To(gomega.Succeed())
+		after, err := tg.Copies(t.Context())
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		g.Expect(after.Calls-before.Calls).To(gomega.Equal(calls), policy)
+		g.Expect(after.Pages-before.Pages).To(gomega.Equal(calls), policy)
+	}
+	n, err := open(t, "planted:none").Copies(t.Context())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(n).To(gomega.BeNil())
+}

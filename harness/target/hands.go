@@ -13,6 +13,7 @@ import (
 
 	"faultline/harness/machine"
 	"faultline/harness/self"
+	"faultline/targetfs/usercopy"
 )
 
 // handsRole is the child that touches file systems under test for us.
@@ -32,6 +33,7 @@ var touches = map[string]func(json.RawMessage) (any, error){
 	"find":    touch(findAgain),
 	"allowed": touch(allowed),
 	"locks":   touch(func(point string) (string, error) { return askLocks(context.Background(), point), nil }),
+	"copies":  touch(func(point string) (*usercopy.Counters, error) { return askCopies(context.Background(), point) }),
 	"sweep":   touch(sweep),
 }
 

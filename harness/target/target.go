@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"faultline/harness/machine"
+	"faultline/targetfs/usercopy"
 )
 
 // Target is a file system to test. Its methods may be called from several goroutines, except Close.
@@ -47,6 +48,9 @@ type Target interface {
 	// Locks is what the file system itself says of its locks: who holds which, who waits for whom. It is for when everything hangs, and touches
 	// nothing of the mount. It is empty where there is nobody to ask.
 	Locks(ctx context.Context) string
+
+	// Copies is what the server of a bundled GFS2 has done to the buffers of its callers so far. It is nil on other file systems.
+	Copies(ctx context.Context) (*usercopy.Counters, error)
 
 	// Abort frees what hangs on the target; afterwards it is of no use and must be closed. Where nothing can be freed the
 	// error wraps ErrNothingToAbort and says why.

@@ -1,6 +1,7 @@
 package fused
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,6 +49,8 @@ func (s *Server) commands() control.Commands {
 		"policy": s.policy,
 		// counters: of the user-copy policies and of the glocks
 		"counters": func(w io.Writer, _ []string) error { return s.counters(w) },
+		// copies: the counters of all user-copy policies together, as JSON
+		"copies": func(w io.Writer, _ []string) error { return json.NewEncoder(w).Encode(s.copier.Total()) },
 		// sync: make everything durable that the kernel has sent
 		"sync": func(io.Writer, []string) error { return s.Sync() },
 		// withdraw: what stopped all writing

@@ -32,6 +32,21 @@ func (c *Copier) Counters(p Policy) Counters {
 	return Counters{n.calls.Load(), n.pages.Load(), n.retries.Load(), n.faultsUnderLock.Load(), n.faultsOutside.Load(), n.weak.Load(), n.gaveUp.Load()}
 }
 
+// Total is what happened under all policies together.
+func (c *Copier) Total() (all Counters) {
+	for _, p := range Policies() {
+		n := c.Counters(p)
+		all.Calls += n.Calls
+		all.Pages += n.Pages
+		all.Retries += n.Retries
+		all.FaultsUnderLock += n.FaultsUnderLock
+		all.FaultsOutside += n.FaultsOutside
+		all.Weak += n.Weak
+		all.GaveUp += n.GaveUp
+	}
+	return all
+}
+
 // Skips returns what was left to the kernel so far.
 func (c *Copier) Skips() Skips {
 	n := &c.skips

@@ -82,6 +82,19 @@ func ReadFile(name string) ([]*Footprint, error) {
 	return all, nil
 }
 
+// checkCopies finds copies of calls that the table does not have, and two of one call.
+func (f *Footprint) checkCopies() error {
+	for i := range f.Copies {
+		switch c := &f.Copies[i]; {
+		case !slices.Contains(f.Ops, c.Stopped):
+			return fmt.Errorf("a copy is of the stopped call %q, which the table does not have", c.Stopped)
+		case f.Copy(c.Stopped) != c:
+			return fmt.Errorf("there are two copies of %s", c.Stopped)
+		}
+	}
+	return nil
+}
+
 // check finds onlookers of no group, and cells that stand nowhere in the table, twice, or with an outcome that does not exist.
 func (f *Footprint) check() error {
 	for _, by := range f.Onlookers {
@@ -105,5 +118,5 @@ func (f *Footprint) check() error {
 		}
 		seen[at] = true
 	}
-	return nil
+	return f.checkCopies()
 }

@@ -113,6 +113,7 @@ type Footprint struct {
 	Onlookers []Onlooker `json:"onlookers"`
 	Cells     []Cell     `json:"cells"`
 	Hazards   []Hazard   `json:"hazards,omitempty"`
+	Copies    []Copy     `json:"copies,omitempty"` // where a server counts them
 }
 
 // Find is the cell of a stopped call and an onlooker, or nil.

@@ -59,6 +59,9 @@ var styles = map[matrix.Outcome]style{
 // hazardous is a page fault that waits.
 var hazardous = style{"hazard", "#d62839", "#ffffff", ""}
 
+// counted is a number of a copy.
+var counted = style{"count", "#dce7f7", "#1d4277", ""}
+
 // box is a cell, or a sample of one in the legend.
 type box struct {
 	style
@@ -134,7 +137,38 @@ func (v *view) columns(f *matrix.Footprint, x int) {
 		}
 		x += gap
 	}
+	x = v.copies(f, x)
 	v.Width, v.Height = x+slant, v.Height+20
+}
+
+// copies places the columns that say who copied, and says where they end.
+func (v *view) copies(f *matrix.Footprint, x int) int {
+	if len(f.Copies) == 0 {
+		return x
+	}
+	v.Groups = append(v.Groups, label{x, v.Height + 12, copied})
+	for _, n := range matrix.Counts {
+		v.Columns = append(v.Columns, label{x + side/2, top - 8, n.Name})
+		for y, op := range f.Ops {
+			if c := f.Copy(op); c != nil {
+				v.Boxes = append(v.Boxes, countBox(n, c, x, top+y*square))
+			}
+		}
+		x += square
+	}
+	return x + gap
+}
+
+func countBox(n matrix.Count, c *matrix.Copy, x, y int) box {
+	b := box{style: counted, X: x, Y: y, MidX: x + side/2, MidY: y + side/2}
+	b.Title = fmt.Sprintf("%s while it was stopped: %d %s", c.Stopped, n.Of(*c), n.Meaning)
+	if c.Reason != "" {
+		b.Title = c.Stopped + ": " + c.Words()
+	}
+	if b.Mark = countMark(n, c); b.Mark == "." {
+		b.Mark = ""
+	}
+	return b
 }
 
 func newBox(f *matrix.Footprint, c *matrix.Cell, x, y int) box {

@@ -25,6 +25,9 @@ func effort(f *matrix.Footprint) string {
 	return fmt.Sprintf("%d cells in %.0f s, %s", len(f.Cells), f.Seconds, f.Date.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
+// copied is the group of the rows, or columns, that say who copied.
+const copied = "user copy"
+
 // wait is a lock that onlookers waited for, with its number in the table.
 type wait struct {
 	Number int
@@ -63,26 +66,32 @@ func number(f *matrix.Footprint, c *matrix.Cell) int {
 	return slices.Index(f.Locks(), c.Lock) + 1
 }
 
-// remarks are the reasons that cells give, one line each, with the cells that give it: nothing that was not measured is passed over in silence.
+// remarks are the reasons that cells and copies give, one line each, with those that give it: nothing that was not measured is passed over in silence.
 func remarks(f *matrix.Footprint) []string {
-	cells := map[string][]string{}
+	at := map[string][]string{}
 	var order []string
-	for _, c := range f.Cells {
-		if c.Reason == "" {
-			continue
-		}
-		why := fmt.Sprintf("%s: %s", c.Outcome, c.Reason)
-		if cells[why] == nil {
+	add := func(why, where string) {
+		if at[why] == nil {
 			order = append(order, why)
 		}
-		cells[why] = append(cells[why], c.Onlooker+" beside "+c.Stopped)
+		at[why] = append(at[why], where)
+	}
+	for _, c := range f.Cells {
+		if c.Reason != "" {
+			add(fmt.Sprintf("%s: %s", c.Outcome, c.Reason), c.Onlooker+" beside "+c.Stopped)
+		}
+	}
+	for _, c := range f.Copies {
+		if c.Reason != "" {
+			add("not counted: "+c.Reason, "copy of "+c.Stopped)
+		}
 	}
 	for i, why := range order {
-		at := cells[why]
-		if len(at) > 2 {
-			at = append(at[:1:1], fmt.Sprintf("%d more", len(at)-1))
+		list := at[why]
+		if len(list) > 2 {
+			list = append(list[:1:1], fmt.Sprintf("%d more", len(list)-1))
 		}
-		order[i] = fmt.Sprintf("%s (%s)", why, strings.Join(at, ", "))
+		order[i] = fmt.Sprintf("%s (%s)", why, strings.Join(list, ", "))
 	}
 	return order
 }

@@ -74,6 +74,34 @@ This program hung:
 `))
 }
 
+// Who copied stands below the onlookers, in the same columns, and in the page beside them; what was not counted says why.
+func TestCopies(t *testing.T) {
+	g := gomega.NewWithT(t)
+	f := sample()
+	f.Copies = []matrix.Copy{{Stopped: "pwrite-direct", Server: 2, Retries: 12, Outside: 1}, {Stopped: "statx", Reason: "nobody <answers>"}}
+	text := picture.Text(f, false)
+	g.Expect(text).To(gomega.ContainSubstring(`
+directory
+  readdir        fails
+user copy
+  by server      2         ?
+  by kernel      .         ?
+  retries        12        ?
+  faults locked  .         ?
+  faults free    1         ?
+
+`))
+	g.Expect(text).To(gomega.ContainSubstring("\nretries       times the server gave its lock back to fault pages in\n"))
+	g.Expect(text).To(gomega.ContainSubstring("\nnot counted: nobody <answers> (copy of statx)\n"))
+	var b strings.Builder
+	g.Expect(picture.HTML(&b, []*matrix.Footprint{f})).To(gomega.Succeed())
+	g.Expect(b.String()).To(gomega.ContainSubstring("pwrite-direct while it was stopped: 12 times the server gave its lock back to fault pages in"))
+	g.Expect(b.String()).To(gomega.ContainSubstring("statx: not counted (nobody &lt;answers&gt;)"))
+	g.Expect(strings.Count(b.String(), `<rect class="count"`)).To(gomega.Equal(2 * len(matrix.Counts)))
+	g.Expect(b.String()).To(gomega.ContainSubstring(">user copy</text>"))
+	g.Expect(picture.Text(sample(), false)).NotTo(gomega.ContainSubstring("\nuser copy\n"), "where nobody counts")
+}
+
 // Colours change nothing else: without the sequences the text is the same, and a mark is not wider.
 func TestColours(t *testing.T) {
 	g := gomega.NewWithT(t)

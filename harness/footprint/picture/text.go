@@ -65,6 +65,11 @@ func (t *text) gutter() int {
 	for _, by := range t.f.Onlookers {
 		wide = max(wide, len(by.Name))
 	}
+	for _, n := range matrix.Counts {
+		if len(t.f.Copies) > 0 {
+			wide = max(wide, len(n.Name))
+		}
+	}
 	return wide + len("    ")
 }
 
@@ -105,6 +110,38 @@ func (t *text) table(ops []string) {
 			}
 			t.line(line)
 		}
+	}
+	t.copies(ops)
+}
+
+// copies are the rows that say who copied.
+func (t *text) copies(ops []string) {
+	if len(t.f.Copies) == 0 {
+		return
+	}
+	t.b.WriteString(t.paint("1", copied) + "\n")
+	for _, n := range matrix.Counts {
+		line := fmt.Sprintf("  %-*s", t.gutter()-2, n.Name)
+		for _, op := range ops {
+			number := ""
+			if c := t.f.Copy(op); c != nil {
+				number = countMark(n, c)
+			}
+			line += fmt.Sprintf("%-*s", width(op), number)
+		}
+		t.line(line)
+	}
+}
+
+// countMark is a number in a table on the terminal.
+func countMark(n matrix.Count, c *matrix.Copy) string {
+	switch v := n.Of(*c); {
+	case c.Reason != "":
+		return "?"
+	case v == 0:
+		return "."
+	default:
+		return fmt.Sprint(v)
 	}
 }
 
@@ -155,6 +192,11 @@ func (t *text) legend() {
 	}
 	if _, hazard := verdict(t.f); hazard {
 		t.b.WriteString("CAPITALS a page fault that waits: fault-under-lock\n")
+	}
+	if len(t.f.Copies) > 0 {
+		for _, n := range matrix.Counts {
+			fmt.Fprintf(&t.b, "%-*s %s\n", len("faults locked"), n.Name, n.Meaning)
+		}
 	}
 }
 
