@@ -211,16 +211,35 @@ func (p *prober) uring() error {
 	defer r.Close()
 	at := uintptr(unsafe.Pointer(&p.mem[0]))
 	for _, op := range []uint8{uring.Write, uring.Read} {
-		if _, errno := r.Do(op, p.fd(), at, uint32(p.page), 0); errno != 0 {
+		errno := patiently(func() unix.Errno {
+			_, errno := r.Do(op, p.fd(), at, uint32(p.page), 0)
+			return errno
+		})
+		if errno != 0 {
 			return fmt.Errorf("io_uring, opcode %d: %w", op, errno)
 		}
 	}
 	whole := unix.Iovec{Base: &p.mem[0]}
 	whole.SetLen(len(p.mem))
-	if _, errno := r.DoFixed(uring.ReadFixed, p.fd(), &whole, 0); errno != 0 {
+	errno := patiently(func() unix.Errno {
+		_, errno := r.DoFixed(uring.ReadFixed, p.fd(), &whole, 0)
+		return errno
+	})
+	if errno != 0 {
 		return fmt.Errorf("io_uring with a registered buffer of %d pages: %w", filePages, errno)
 	}
 	return nil
+}
+
+// patiently makes a request again that was cancelled: the kernel gives up to make a thread for a request after some signals for us (io_uring/io-wq.c:
+// io_should_retry_thread), and the Go runtime sends itself signals.
+func patiently(request func() unix.Errno) (errno unix.Errno) {
+	for range 20 {
+		if errno = request(); errno != unix.ECANCELED {
+			break
+		}
+	}
+	return errno
 }
 
 // uringFileBuffer registers a private mapping of the file. Up to some kernel after 6.1 only anonymous memory and shmem will do (io_uring/rsrc.c).
