@@ -19,9 +19,9 @@ func fsMountCommand() *cobra.Command {
 		Long: `Mount a GFS2 image over FUSE and serve it in the background, as root or with fusermount3. umount(8), fusermount3 -u or SIGTERM end the
 server; what it has is on the disk then, and the journal is clean. After a crash the next mount replays the journal.
 
-Options, with commas between them: ro, noatime, allow_other, suid, dev, journal=N (the one that takes the changes), quota=off|account|on,
-copy=kernel|faulting|recursive|nofault (what is done to the user's buffer while the inode is locked, see the README), switchable (copy may be
-changed later), nodes=N (several mounts, as on so many machines: a DIR for each).`,
+Options, with commas between them: ro, noatime, allow_other, default_permissions (root's rights are checked as well), suid, dev, journal=N
+(the one that takes the changes), quota=off|account|on, copy=kernel|faulting|recursive|nofault (what is done to the user's buffer while the
+inode is locked, see the README), switchable (copy may be changed later), nodes=N (several mounts, as on so many machines: a DIR for each).`,
 		Example: `  faultline fs mount gfs2.img /mnt -o noatime
   faultline fs mount gfs2.img /mnt/a /mnt/b -o nodes=2`,
 		Args: func(cmd *cobra.Command, args []string) error {

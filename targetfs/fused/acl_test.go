@@ -50,8 +50,14 @@ func lists(path string) string {
 
 // What a local file system with access control lists does is what ours must do.
 func TestAccessControlListsBehaveAsOnALocalFileSystem(t *testing.T) {
+	for _, options := range []string{"allow_other", ""} {
+		t.Run(options, func(t *testing.T) { compareLists(t, options) })
+	}
+}
+
+func compareLists(t *testing.T, options string) {
 	g := gomega.NewWithT(t)
-	m := mounted(t, "allow_other")
+	m := mounted(t, options)
 	local := t.TempDir()
 	if err := unix.Setxattr(local, "system.posix_acl_default", namedACL, 0); err != nil {
 		t.Skipf("needs a folder for temporary files on a file system with access control lists: %v", err)

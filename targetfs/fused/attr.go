@@ -17,9 +17,10 @@ const forever = 365 * 24 * 3600
 
 // Bits of a mode that a change of content or owner takes away.
 const (
-	modeSuid = 0o4000
-	modeSgid = 0o2000
-	modeExec = 0o010 // of the group: without it the set-group-ID bit does not mean a program's
+	modeSuid    = 0o4000
+	modeSgid    = 0o2000
+	modeExec    = 0o010 // of the group: without it the set-group-ID bit does not mean a program's
+	modeAnyExec = 0o111 // of anybody: without it root may not execute the file either
 )
 
 // entryTime is how long names may be cached, attrTime how long attributes may be, in seconds. Under a user-copy policy each
@@ -246,6 +247,3 @@ func (n *node) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut)
 		return nil
 	}))
 }
-
-// Access is answered by the kernel, which has the permissions.
-func (n *node) Access(<-chan struct{}, *fuse.AccessIn) fuse.Status { return fuse.ENOSYS }

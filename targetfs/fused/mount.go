@@ -170,10 +170,10 @@ func (n *node) mountOptions() *fuse.MountOptions {
 	fast := o.fast()
 	m := &fuse.MountOptions{
 		FsName: o.Image, Name: "gfs2",
-		AllowOther: o.AllowOther, Options: []string{"default_permissions"}, DirectMount: true,
+		AllowOther: o.AllowOther, DirectMount: true,
 		DirectMountFlags: syscall.MS_NOSUID | syscall.MS_NODEV,
 		MaxWrite:         1 << 20, MaxBackground: 64,
-		EnableAcl: true, DisableSplice: true, EnableSymlinkCaching: !n.shared(), EnableLocks: n.shared(),
+		DisableSplice: true, EnableSymlinkCaching: !n.shared(), EnableLocks: n.shared(),
 		// All changes come through the kernel, or through notifications. Without this a new mtime drops the pages. But only with it does
 		// each read begin with GETATTR (fs/fuse/file.c, fuse_cache_read_iter), which the user-copy policies need.
 		ExplicitDataCacheControl: fast || n.shared(),
@@ -187,6 +187,9 @@ func (n *node) mountOptions() *fuse.MountOptions {
 	if fast {
 		// The server clears suid, sgid and capabilities, and so the kernel need not ask for the capabilities before each write.
 		m.ExtraCapabilities |= fuse.CAP_HANDLE_KILLPRIV_V2
+	}
+	if !o.trusting() {
+		m.EnableAcl, m.Options = true, append(m.Options, "default_permissions")
 	}
 	if n.shared() {
 		m.ExtraCapabilities |= fuse.CAP_DIRECT_IO_ALLOW_MMAP

@@ -16,14 +16,15 @@ type Options struct {
 	Image string   // the file with the image
 	Dirs  []string // where node 0, node 1, ... are mounted
 
-	ReadOnly   bool            // ro
-	NoAtime    bool            // noatime
-	AllowOther bool            // allow_other
-	Suid, Dev  bool            // suid, dev: programs and devices on the image mean what they say; root only
-	Journal    int             // journal=N: the one that takes the changes
-	Nodes      int             // nodes=N: mounts of the image, 1 when 0
-	Quota      image.QuotaMode // quota=off, account, on
-	Inodes     int             // inodes=N: how many the kernel should know at a time on a node, 131072 when 0
+	ReadOnly           bool            // ro
+	NoAtime            bool            // noatime
+	AllowOther         bool            // allow_other
+	DefaultPermissions bool            // default_permissions: the kernel checks permissions also where only root gets in
+	Suid, Dev          bool            // suid, dev: programs and devices on the image mean what they say; root only
+	Journal            int             // journal=N: the one that takes the changes
+	Nodes              int             // nodes=N: mounts of the image, 1 when 0
+	Quota              image.QuotaMode // quota=off, account, on
+	Inodes             int             // inodes=N: how many the kernel should know at a time on a node, 131072 when 0
 
 	// Copy is the user-copy policy to begin with, copy=POLICY. With kernel the kernel caches attributes and does not say when a
 	// read or a write begins, and so the policy can't be changed afterwards, unless Switchable is set.
@@ -55,8 +56,9 @@ func ParseOptions(text string) (Options, error) {
 var flags = map[string]func(*Options){
 	"ro": func(o *Options) { o.ReadOnly = true }, "rw": func(o *Options) { o.ReadOnly = false },
 	"noatime": func(o *Options) { o.NoAtime = true }, "relatime": func(o *Options) { o.NoAtime = false },
-	"allow_other": func(o *Options) { o.AllowOther = true },
-	"suid":        func(o *Options) { o.Suid = true }, "nosuid": func(o *Options) { o.Suid = false },
+	"allow_other":         func(o *Options) { o.AllowOther = true },
+	"default_permissions": func(o *Options) { o.DefaultPermissions = true },
+	"suid":                func(o *Options) { o.Suid = true }, "nosuid": func(o *Options) { o.Suid = false },
 	"dev": func(o *Options) { o.Dev = true }, "nodev": func(o *Options) { o.Dev = false },
 	"switchable": func(o *Options) { o.Switchable = true },
 	"defaults":   func(*Options) {},

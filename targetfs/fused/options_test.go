@@ -18,10 +18,10 @@ import (
 
 func TestParseOptions(t *testing.T) {
 	g := gomega.NewWithT(t)
-	o, err := fused.ParseOptions("noatime,ro,allow_other,journal=1,nodes=2,quota=on,inodes=7,switchable,suid,dev")
+	o, err := fused.ParseOptions("noatime,ro,allow_other,journal=1,nodes=2,quota=on,inodes=7,switchable,suid,dev,default_permissions")
 	must(t, err)
 	g.Expect(o).To(gomega.Equal(fused.Options{NoAtime: true, ReadOnly: true, AllowOther: true, Journal: 1, Nodes: 2, Quota: image.QuotaOn,
-		Inodes: 7, Switchable: true, Suid: true, Dev: true}))
+		Inodes: 7, Switchable: true, Suid: true, Dev: true, DefaultPermissions: true}))
 	g.Expect(fused.ParseOptions("")).To(gomega.Equal(fused.Options{}))
 	for _, wrong := range []string{"sync=1", "atime", "nodes", "nodes=0", "nodes=two", "journal=-1", "copy=sometimes", "quota", "ro=1", "inodes=0"} {
 		_, err := fused.ParseOptions("rw," + wrong)

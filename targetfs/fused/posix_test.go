@@ -294,7 +294,7 @@ func tree(t *testing.T, root string) string {
 }
 
 func TestRandomOperationsBehaveAsOnALocalDirectory(t *testing.T) {
-	for _, options := range []string{"", "copy=nofault"} {
+	for _, options := range []string{"", "default_permissions", "copy=nofault"} {
 		for seed := range uint64(4) {
 			t.Run(fmt.Sprintf("options %q seed %d", options, seed), func(t *testing.T) { compare(t, options, seed) })
 		}
