@@ -152,7 +152,7 @@ func graver(a, b int) int {
 }
 
 func (f *footprintFlags) measure(ctx context.Context, spec string) (*matrix.Footprint, error) {
-	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, spec, target.Options{}) }
+	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, spec, targetOptions) }
 	screen := campaign.NewScreen(os.Stderr, f.tint)
 	defer screen.Wipe()
 	choice := footprint.Choice{Ops: f.ops, Onlookers: f.onlookers, Prove: f.prove, Deadline: f.timeout}

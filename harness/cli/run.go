@@ -222,7 +222,7 @@ func (f *runFlags) how() campaign.Runs {
 func (f *runFlags) open(ctx context.Context) (all []*campaign.Target, err error) {
 	seen := map[string]bool{}
 	for _, spec := range f.targets {
-		t, err := campaign.OpenTarget(ctx, spec, target.Options{})
+		t, err := campaign.OpenTarget(ctx, spec, targetOptions)
 		if err != nil {
 			return all, openError(err)
 		}
@@ -234,6 +234,9 @@ func (f *runFlags) open(ctx context.Context) (all []*campaign.Target, err error)
 	}
 	return all, nil
 }
+
+// targetOptions are those of all commands that open targets.
+var targetOptions = target.Options{Tell: func(err error) { fmt.Fprintf(os.Stderr, "faultline: tried again: %v\n", err) }}
 
 // openError is what is told of a target that cannot be had: the user's to mend, or not ours to judge.
 func openError(err error) error {

@@ -61,7 +61,7 @@ func (f *shrinkFlags) run(ctx context.Context, what string) error {
 		f.target = defaultTarget
 	}
 	soft, hard, signalled := interrupts(ctx)
-	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, f.target, target.Options{}) }
+	open := func(ctx context.Context) (target.Target, error) { return target.Open(ctx, f.target, targetOptions) }
 	r, err := harness.NewRunner(hard, open, harness.Options{Deadline: f.timeout, Repeats: -1})
 	if err != nil {
 		return openError(err)

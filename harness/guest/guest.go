@@ -90,7 +90,8 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 		g.Kill()
 		waitFor(g.console.Done(), time.Second) // then the last words are there
 		defer g.Close()
-		return nil, &Error{What: "start a guest", Err: err, Console: g.console.Text()}
+		_, refused := errors.AsType[refusal](err)
+		return nil, &Error{What: "start a guest", Err: err, Console: g.console.Text(), Refused: refused}
 	}
 	g.boot = time.Since(began)
 	return g, nil
@@ -208,7 +209,7 @@ func (g *Guest) shake(s Spec) (err error) {
 		return err
 	}
 	if g.hello.Protocol != pid1.Protocol {
-		return fmt.Errorf("it speaks protocol %d, we %d", g.hello.Protocol, pid1.Protocol)
+		return refusal(fmt.Sprintf("it speaks protocol %d, we %d", g.hello.Protocol, pid1.Protocol))
 	}
 	s.Order.Seed = make([]byte, pid1.SeedSize)
 	_, _ = rand.Read(s.Order.Seed) // it never fails
@@ -220,10 +221,15 @@ func (g *Guest) shake(s Spec) (err error) {
 		return err
 	}
 	if ready.Error != "" {
-		return errors.New(ready.Error)
+		return refusal(ready.Error)
 	}
 	return nil
 }
+
+// refusal is what a guest says that has come up and is of no use.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
 
 // Channel leads to the agent. It ends when the guest does; closing it turns the guest off.
 func (g *Guest) Channel() Channel { return g.channel }

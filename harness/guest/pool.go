@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 // none is in use any more the one in reserve is let go.
 type Pool struct {
 	spec Spec
+	tell func(error)
 
 	mu    sync.Mutex
 	used  int
@@ -28,8 +30,8 @@ type reserve struct {
 // linger is how long a guest stays in reserve when no other is in use: a target that is replaced is closed first.
 const linger = 5 * time.Second
 
-// NewPool prepares a pool; nothing is started.
-func NewPool(s Spec) *Pool { return &Pool{spec: s} }
+// NewPool prepares a pool; nothing is started. tell is called with what was wrong with a guest in reserve that another one was taken for.
+func NewPool(s Spec, tell func(error)) *Pool { return &Pool{spec: s, tell: tell} }
 
 // Take gives out the guest in reserve, or a new one, and starts the next. The guest is the caller's, who must give it back with Put.
 func (p *Pool) Take(ctx context.Context) (*Guest, error) {
@@ -39,7 +41,10 @@ func (p *Pool) Take(ctx context.Context) (*Guest, error) {
 	p.next = nil
 	p.mu.Unlock()
 	g, err := mine.wait(ctx)
-	if g == nil && err == nil {
+	if err != nil && ctx.Err() == nil {
+		p.tell(err)
+	}
+	if g == nil && ctx.Err() == nil {
 		g, err = Start(ctx, p.spec)
 	}
 	p.mu.Lock()
@@ -100,7 +105,7 @@ func bootAhead(s Spec) *reserve {
 	return r
 }
 
-// wait gives the guest when it is there. There is none, and no error, if it has failed or died meanwhile: then a new one tells why.
+// wait gives the guest when it is there. There is none, and no error, if nothing was in reserve.
 func (r *reserve) wait(ctx context.Context) (*Guest, error) {
 	if r == nil {
 		return nil, nil
@@ -112,11 +117,11 @@ func (r *reserve) wait(ctx context.Context) (*Guest, error) {
 		return nil, context.Cause(ctx)
 	}
 	if r.err != nil {
-		return nil, nil
+		return nil, r.err
 	}
-	if r.guest.How() != "" {
+	if how := r.guest.How(); how != "" {
 		r.guest.Close()
-		return nil, nil
+		return nil, fmt.Errorf("a guest in reserve has ended (%s)", how)
 	}
 	return r.guest, nil
 }

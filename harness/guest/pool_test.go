@@ -16,10 +16,15 @@ import (
 	"faultline/harness/guest/kernels"
 )
 
+// untold fails the test when a pool tells something.
+func untold(t *testing.T) func(error) {
+	return func(err error) { t.Error("told:", err) }
+}
+
 func TestPool(t *testing.T) {
 	g := gomega.NewWithT(t)
 	s := spec(t, kernels.UML, "7.2")
-	p := guest.NewPool(s)
+	p := guest.NewPool(s, untold(t))
 	defer p.Close()
 	first, err := p.Take(t.Context())
 	g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -38,7 +43,8 @@ func TestPool(t *testing.T) {
 func TestPoolReplacesTheDead(t *testing.T) {
 	g := gomega.NewWithT(t)
 	s := spec(t, kernels.UML, "7.2")
-	p := guest.NewPool(s)
+	var told []error
+	p := guest.NewPool(s, func(err error) { told = append(told, err) })
 	defer p.Close()
 	first, err := p.Take(t.Context())
 	g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -59,9 +65,11 @@ func TestPoolReplacesTheDead(t *testing.T) {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer p.Put(second)
 	g.Expect(ask(t, second, "read /proc/uptime")).NotTo(gomega.BeEmpty())
+	g.Expect(told).To(gomega.HaveLen(1))
+	g.Expect(told[0]).To(gomega.MatchError(gomega.ContainSubstring("signal: killed")))
 
 	s.Kernel.Linux = "/bin/false"
-	broken := guest.NewPool(s)
+	broken := guest.NewPool(s, untold(t))
 	_, err = broken.Take(t.Context())
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("it has ended (exit status 1)")))
 

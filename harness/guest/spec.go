@@ -22,14 +22,18 @@ type Spec struct {
 	Order pid1.Order
 	// Temp is where the guest's folder is made; os.TempDir() if empty.
 	Temp string
-	// Patience is how long the guest may take to boot and mount; a minute if 0.
+	// Patience is how long the guest may take to boot and mount; half a minute if 0, and two for QEMU, which may have to do without KVM.
 	Patience time.Duration
 	KVM      KVM // of QEMU; Auto if empty
 
 	kvm bool
 }
 
-const defaultPatience = time.Minute
+// Some User Mode Linux boots in half a second, and some QEMU without KVM in ten, on a machine that has nothing else to do.
+const (
+	umlPatience  = 30 * time.Second
+	qemuPatience = 2 * time.Minute
+)
 
 // Device is the name of a disk in the guest.
 func Device(kind kernels.Kind, disk int) string {
@@ -43,8 +47,10 @@ func (s Spec) filled() (Spec, error) {
 	if s.Temp == "" {
 		s.Temp = os.TempDir()
 	}
-	if s.Patience == 0 {
-		s.Patience = defaultPatience
+	if s.Patience == 0 && s.Kernel.Kind == kernels.UML {
+		s.Patience = umlPatience
+	} else if s.Patience == 0 {
+		s.Patience = qemuPatience
 	}
 	if s.KVM == "" {
 		s.KVM = Auto
@@ -68,6 +74,8 @@ type Error struct {
 	What    string // "boot", ...
 	Err     error
 	Console string // its last lines
+	// Refused is set if the guest has come up and says itself why it is of no use: another one would say the same.
+	Refused bool
 }
 
 func (e *Error) Error() string {

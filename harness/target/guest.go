@@ -1,6 +1,7 @@
 package target
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"faultline/harness/guest"
 	"faultline/harness/guest/kernels"
+	"faultline/harness/machine"
 	"faultline/targetfs/usercopy"
 )
 
@@ -18,6 +20,7 @@ func umlKind() Kind {
 		Doc:   "a fresh file system in a real kernel that may die, run as an ordinary process: User Mode Linux; faultline kernel list shows the kernels",
 		Needs: []string{"a kernel of faultline kernel", "the type's mkfs and fsck"},
 		open:  openGuest,
+		tries: guestTries,
 	}
 }
 
@@ -28,10 +31,23 @@ func qemuKind() Kind {
 		Doc:   "the same in a virtual machine, for kernels of distributions",
 		Needs: []string{"qemu-system-x86_64", "a kernel of faultline kernel", "the type's mkfs and fsck"},
 		open:  openGuest,
+		tries: guestTries,
 	}
 }
 
 const guestUsage = "[,fs=gfs2][,on=ext4][,size=512M][,mkfs=OPTIONS][,mount=OPTIONS][,copy=POLICY][,nodes=1][,mem=512M][,check=end|program|batch=N|off]"
+
+// guestTries is how many guests are started for a target, if they do not come up or die before it is ready.
+const guestTries = 3
+
+// worthAnother reports whether another guest may do better: this one did not come up, or has died. What a guest says itself the next one would say too.
+func worthAnother(err error) bool {
+	if failed, is := errors.AsType[*guest.Error](err); is {
+		return !failed.Refused
+	}
+	_, died := errors.AsType[*machine.Death](err)
+	return died
+}
 
 // guestOptions are what a spec of a guest says.
 type guestOptions struct {

@@ -3,9 +3,14 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/onsi/gomega"
+
+	"faultline/harness/guest/kernels"
 )
 
 // inGuest opens a target in a guest, or skips the test if the kernel or a tool is not here. The test closes it.
@@ -38,6 +43,63 @@ func TestGuestTargets(t *testing.T) {
 			g.Expect(b.Lacks("odirect")).To(gomega.Or(gomega.BeEmpty(), gomega.ContainSubstring("O_DIRECT")))
 			g.Expect(b.Check(t.Context())).To(gomega.Succeed())
 			g.Expect(b.Close(t.Context())).To(gomega.Succeed())
+		})
+	}
+}
+
+// flaky puts a kernel into a store of its own that does not boot the first times.
+func flaky(t *testing.T, times int) {
+	t.Helper()
+	store, err := kernels.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	k, err := store.Lookup(t.Context(), kernels.UML, "6.12")
+	if err != nil {
+		t.Skip(err)
+	}
+	cache := t.TempDir()
+	t.Setenv(kernels.CacheEnv, cache)
+	dir := filepath.Join(cache, "kernels", "uml-flaky")
+	script := fmt.Sprintf("#!/bin/sh\nfor i in $(seq %d); do mkdir %s/tried-$i 2>/dev/null && exit 1; done\nexec %s \"$@\"\n", times, cache, k.Linux)
+	description := fmt.Sprintf(`{"name": "uml-flaky", "kind": "uml", "release": %q, "linux": "linux", "modules": "modules", "from": "a test"}`, k.Release)
+	for _, err := range []error{
+		os.MkdirAll(dir, 0o755),
+		os.WriteFile(filepath.Join(dir, "linux"), []byte(script), 0o755),
+		os.WriteFile(filepath.Join(dir, "kernel.json"), []byte(description), 0o644),
+		os.Symlink(k.Modules, filepath.Join(dir, "modules")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A guest that does not come up costs another one, and is told; but not for ever, and not when it has said itself what is wrong.
+func TestAGuestThatDoesNotComeUp(t *testing.T) {
+	for _, c := range []struct {
+		failures int
+		options  string
+		told     int
+		problem  string
+	}{
+		{0, "", 0, ""},
+		{1, "", 1, ""},
+		{9, "", guestTries - 1, "(tried 3 times)"},
+		{0, ",mount=nonsense", 0, "invalid argument"},
+	} {
+		t.Run(fmt.Sprint(c.failures, c.options), func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			flaky(t, c.failures)
+			var told []error
+			tg, err := Open(t.Context(), "uml:flaky"+c.options, Options{Temp: t.TempDir(), Tell: func(err error) { told = append(told, err) }})
+			g.Expect(told).To(gomega.HaveLen(c.told))
+			if c.problem != "" {
+				g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(c.problem)))
+				return
+			}
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			g.Expect(tg.Close(t.Context())).To(gomega.Succeed())
 		})
 	}
 }

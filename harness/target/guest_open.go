@@ -108,7 +108,7 @@ func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
 		PID: vm.PID(), Exited: vm.Exited(), How: vm.How, Console: func() string { return vm.Console().TextSince(mark) },
 	})
 	if err != nil {
-		return err
+		return &guest.Error{What: "move into a guest", Err: err, Console: vm.Console().TextSince(mark)}
 	}
 	b.liveOn(m)
 	b.guest = vm

@@ -49,7 +49,7 @@ func (b *local) guestPool(ctx context.Context, o guestOptions, k kernels.Kernel)
 	if err != nil {
 		return nil, err
 	}
-	p := guest.NewPool(s)
+	p := guest.NewPool(s, b.opts.tell)
 	guestPools.all[key] = p
 	return p, nil
 }

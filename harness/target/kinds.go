@@ -21,7 +21,8 @@ type Kind struct {
 	Doc      string   // one line
 	Needs    []string // what the machine must have, in words
 
-	open func(ctx context.Context, b *local, arg string) error
+	open  func(ctx context.Context, b *local, arg string) error
+	tries int // how often it is opened when that fails by chance; 0 is once
 }
 
 // Kinds lists all kinds of targets. It is the list that help texts, "list targets" and error messages show.
@@ -45,6 +46,22 @@ func Open(ctx context.Context, spec string, opts Options) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	for try := 1; ; try++ {
+		b, err := openOnce(ctx, kind, arg, spec, opts)
+		switch {
+		case err == nil:
+			return b, nil
+		case ctx.Err() != nil || !worthAnother(err):
+			return nil, err
+		case try >= kind.tries:
+			return nil, fmt.Errorf("%w (tried %d times)", err, try)
+		}
+		opts.tell(err)
+	}
+}
+
+// openOnce opens a target, or puts everything back.
+func openOnce(ctx context.Context, kind Kind, arg, spec string, opts Options) (*local, error) {
 	b, err := newLocal(spec, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", spec, err)

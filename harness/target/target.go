@@ -84,7 +84,15 @@ type Options struct {
 	Other string // folder for Target.Other; if empty, /dev/shm or the temporary folder
 	// StallWith forces a way to stop system calls: WithUserfaultfd or WithFUSE. If it is empty, StallWithEnv says, or else userfaultfd is used where it is there.
 	StallWith string
-	Patience  time.Duration // how long one operation on the file system may take before it counts as hung; 30 s if 0. Close waits a tenth of it for users of the mount to end
+	// Tell, if it is set, is called with what went wrong and was mended: a guest that did not come up, for which another was taken. It may be called by several goroutines.
+	Tell     func(error)
+	Patience time.Duration // how long one operation on the file system may take before it counts as hung; 30 s if 0. Close waits a tenth of it for users of the mount to end
+}
+
+func (o Options) tell(err error) {
+	if o.Tell != nil {
+		o.Tell(err)
+	}
 }
 
 // room is the free space that a target needs, in bytes: many times what the largest programs use.
