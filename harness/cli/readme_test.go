@@ -3,6 +3,7 @@ package cli_test
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,24 @@ func TestReadmeCommands(t *testing.T) {
 			g.Expect(said).NotTo(gomega.BeEmpty())
 		})
 	}
+}
+
+// The programs that the README prints are those that there are.
+func TestReadmePrograms(t *testing.T) {
+	g := gomega.NewWithT(t)
+	readme, err := os.ReadFile("../../README.md")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	names := regexp.MustCompile(`(?m)^prog (\S+)$`).FindAllStringSubmatch(string(readme), -1)
+	shown := 0
+	for _, name := range names {
+		text, err := exec.Command(faultlineOnPath(t)+"/faultline", "show", name[1]).Output()
+		if err != nil {
+			continue // made up as the reader goes, or made smaller by a run
+		}
+		shown++
+		g.Expect(string(readme)).To(gomega.ContainSubstring("```\n" + string(text) + "```\n"))
+	}
+	g.Expect(shown).To(gomega.BeNumerically(">", 0))
 }
 
 // skipWithoutMirror skips where no kernel can be fetched: that is tried with one that is fetched once, into the user's cache.
