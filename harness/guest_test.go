@@ -163,6 +163,20 @@ func TestDeathsAmongAThousand(t *testing.T) {
 	g.Expect(opened).To(gomega.Equal(deaths + 1))
 }
 
+// What has failed in every run of two programs is run once in others, if it costs a guest.
+func TestProvenDeathsAreNotRepeated(t *testing.T) {
+	g := gomega.NewWithT(t)
+	var opened int
+	r := guestRunner(t, guests(t.TempDir(), "dir:"+t.TempDir(), 2*time.Second, &opened), harness.Options{Repeats: 4})
+	told := stream(t, r, deadly(t, "panic", "a"), deadly(t, "panic", "b"), deadly(t, "panic", "c"))
+	g.Expect(opened).To(gomega.Equal(1 + 3 + 3 + 1))
+	for name, runs := range map[string]int{"a": 3, "b": 3, "c": 1} {
+		o := told[name]
+		g.Expect(o.Failures()).To(gomega.Equal(runs), name)
+		g.Expect(strings.Contains(o.Message, "it was run once: others with this signature have failed in every run")).To(gomega.Equal(runs == 1), o.Message)
+	}
+}
+
 // A guest that dies between two programs is replaced, and nobody is blamed.
 func TestAGuestThatDiesIdle(t *testing.T) {
 	g := gomega.NewWithT(t)

@@ -37,6 +37,8 @@ type Runner struct {
 	unchecked []string
 	// idleDeaths counts the machines that died while no program ran, since the last program that ended.
 	idleDeaths int
+	// proven counts the programs that have failed in every run, more than one.
+	proven map[failing]int
 	// Leaked counts workers that could not be killed and were left behind.
 	Leaked int
 }
@@ -58,7 +60,7 @@ func NewRunner(ctx context.Context, open Opener, opts Options) (*Runner, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{open: open, opts: opts.filled(), watchers: map[watched]*watch.Judge{}}
+	r := &Runner{open: open, opts: opts.filled(), watchers: map[watched]*watch.Judge{}, proven: map[failing]int{}}
 	return r, r.use(t)
 }
 
@@ -268,9 +270,10 @@ func (r *Runner) settle(j *job, o Outcome) {
 			r.out(o)
 			return
 		}
-		j.first, j.left = &o, r.opts.Repeats
-		if o.Verdict == results.Hang || o.Kind == results.TimeoutSlow || o.Kind == results.KernelPanic {
-			j.left = min(j.left, hangRepeats)
+		j.first = &o
+		var known bool
+		if j.left, known = r.repeats(o); known {
+			o.Message = joined(o.Message, "it was run once: others with this signature have failed in every run")
 		}
 	} else {
 		j.left--
@@ -299,6 +302,7 @@ func (r *Runner) tell(j *job) {
 			}
 		}
 	}
+	r.prove(first)
 	r.out(first)
 }
 
