@@ -37,6 +37,12 @@ func kindOf(text string) string {
 	return ""
 }
 
+// The kinds of what file systems and block devices say of themselves.
+const (
+	fsError = "fs error"
+	ioError = "io error"
+)
+
 // patterns are asked in order; the first that matches names the kind.
 var patterns = compile([][2]string{
 	{"panic", `Kernel panic - not syncing`},
@@ -59,16 +65,16 @@ var patterns = compile([][2]string{
 	{"oops", `(Oops: |Oops\[#|Internal error: |Unable to handle kernel |general protection fault[,:]|invalid opcode: |` +
 		`double fault: |stack segment: |divide error: |int3: |invalid op: |Unhandled fault: |Kernel mode fault|unregister_netdevice: waiting for )`},
 	{"memory leak", `(kmemleak: \d+ new suspected memory leaks|BUG \S+ \(.*\): Objects remaining)`},
-	{"fs error", `EXT4-fs error \(|EXT4-fs \([^)]+\): (.*potential data loss|.*[Ff]ailed to convert unwritten|.*Remounting filesystem read-only|.*This should not happen)`},
-	{"fs error", `(EXT4-fs (error|critical)|JBD2: (Detected IO errors|.*[Ee]rror -?\d+ )|Aborting journal on device )`},
-	{"fs error", `XFS( \([^)]+\))?: (Internal error|Corruption|Metadata corruption|Metadata CRC error|Metadata I/O Error|metadata I/O error|log I/O error|` +
+	{fsError, `EXT4-fs error \(|EXT4-fs \([^)]+\): (.*potential data loss|.*[Ff]ailed to convert unwritten|.*Remounting filesystem read-only|.*This should not happen)`},
+	{fsError, `(EXT4-fs (error|critical)|JBD2: (Detected IO errors|.*[Ee]rror -?\d+ )|Aborting journal on device )`},
+	{fsError, `XFS( \([^)]+\))?: (Internal error|Corruption|Metadata corruption|Metadata CRC error|Metadata I/O Error|metadata I/O error|log I/O error|` +
 		`Assertion failed|Filesystem has been shut down|User initiated shutdown|.*[Ss]hutting down|.*[Cc]orruption (warning|detected|of in-memory)|.*xfs_do_force_shutdown)`},
-	{"fs error", `BTRFS(:)? (error|critical|emergency|alert)[ :(]|BTRFS: Transaction aborted|BTRFS warning \([^)]+\): (csum failed|.*checksum (verify failed|error)|.*Skipping commit of aborted)`},
-	{"fs error", `F2FS-fs \([^)]+\): (.*(corrupt|[Ii]nconsistent|[Ii]nvalid|Stopped filesystem|shutdown|should run fsck|Run fsck|checkpoint error|bad (block|ino)|mismatch)|f2fs_check_nid_range)`},
-	{"fs error", `gfs2: fsid=\S+: (fatal: |about to withdraw|withdrawn|File system withdrawn|.*[Ww]ithdrawing|original: |.*(invalid|inconsistent) (inode|metadata|resource group)|Error \d+ (syncing|writing|reading)|.*I/O error|.*error -5)`},
-	{"fs error", `(EROFS|OCFS2|FAT-fs|NILFS|overlayfs|fuse|nilfs2|ntfs3|bcachefs)( \([^)]+\))?: (error|ERROR|.*corrupt|.*[Ii]nconsisten|fatal)`},
-	{"io error", `(blk_update_request: |print_req_error: )?(I/O|critical (medium|target|space allocation|nexus|protection)|protection|timeout|invalid|recoverable transport) error, dev `},
-	{"io error", `(Buffer I/O error on dev|lost (async )?page write due to I/O error|\S+: writeback error on inode |end_request: I/O error|device offline error)`},
+	{fsError, `BTRFS(:)? (error|critical|emergency|alert)[ :(]|BTRFS: Transaction aborted|BTRFS warning \([^)]+\): (csum failed|.*checksum (verify failed|error)|.*Skipping commit of aborted)`},
+	{fsError, `F2FS-fs \([^)]+\): (.*(corrupt|[Ii]nconsistent|[Ii]nvalid|Stopped filesystem|shutdown|should run fsck|Run fsck|checkpoint error|bad (block|ino)|mismatch)|f2fs_check_nid_range)`},
+	{fsError, `gfs2: fsid=\S+: (fatal: |about to withdraw|withdrawn|File system withdrawn|.*[Ww]ithdrawing|original: |.*(invalid|inconsistent) (inode|metadata|resource group)|Error \d+ (syncing|writing|reading)|.*I/O error|.*error -5)`},
+	{fsError, `(EROFS|OCFS2|FAT-fs|NILFS|overlayfs|fuse|nilfs2|ntfs3|bcachefs)( \([^)]+\))?: (error|ERROR|.*corrupt|.*[Ii]nconsisten|fatal)`},
+	{ioError, `(blk_update_request: |print_req_error: )?(I/O|critical (medium|target|space allocation|nexus|protection)|protection|timeout|invalid|recoverable transport) error, dev `},
+	{ioError, `(Buffer I/O error on dev|lost (async )?page write due to I/O error|\S+: writeback error on inode |end_request: I/O error|device offline error)`},
 })
 
 type pattern struct {

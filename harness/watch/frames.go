@@ -7,15 +7,16 @@ import "strings"
 type role int
 
 const (
-	plain  role = iota
-	noise       // scheduler and generic wrappers: in every stack, so in no signature
-	entry       // the way into the kernel for a system call
-	fault       // the way into a page fault
-	pin         // a page fault without an exception: the kernel faults pages in by hand (get_user_pages)
-	remote      // work on another process's memory
-	class       // one of many names for the same thing: replaced by its words in a signature
-	wait        // sleeps until what the words say
-	lock        // a lock of a generic type; the caller says which one
+	plain   role = iota
+	noise        // scheduler and generic wrappers: in every stack, so in no signature
+	entry        // the way into the kernel for a system call
+	fault        // the way into a page fault
+	pin          // a page fault without an exception: the kernel faults pages in by hand (get_user_pages)
+	remote       // work on another process's memory
+	class        // one of many names for the same thing: replaced by its words in a signature
+	wait         // sleeps until what the words say
+	lock         // a lock of a generic type; the caller says which one
+	inlined      // a part of its only caller, which compilers leave a function or not: left out of a signature
 )
 
 // frame is one row of the tables.
@@ -69,7 +70,7 @@ var frameTables = []table{
 		ret_from_fork ret_from_fork_asm kthread worker_thread process_one_work do_futex
 		irqentry_exit_to_user_mode irqentry_exit exit_to_user_mode_loop exit_to_user_mode_prepare common_interrupt
 		userspace fork_handler new_thread_handler`},
-	{noise, "", `show_stack dump_stack dump_stack_lvl panic __warn warn_slowpath_fmt __warn_printk report_bug handle_bug exc_invalid_op asm_exc_invalid_op
+	{noise, "", `show_stack dump_stack dump_stack_lvl panic vpanic __warn warn_slowpath_fmt __warn_printk report_bug handle_bug exc_invalid_op asm_exc_invalid_op
 		die oops_end oops_exit make_task_dead do_error_trap do_invalid_op invalid_op no_context bad_area_nosemaphore page_fault_oops exc_general_protection
 		asm_exc_general_protection kernelmode_fixup_or_oops`},
 	{noise, "", `down_read down_write down_read_killable down_write_killable down_read_interruptible mutex_lock mutex_lock_killable
@@ -81,7 +82,10 @@ var frameTables = []table{
 	{noise, "", `handle_mm_fault __handle_mm_fault handle_pte_fault do_fault __do_fault do_read_fault do_cow_fault do_shared_fault
 		do_pte_missing do_wp_page wp_page_shared do_page_mkwrite do_anonymous_page __do_anonymous_page`},
 
-	{entry, "", `do_syscall_64 x64_sys_call do_syscall_x64 do_fast_syscall_32 do_int80_emulation handle_syscall do_el0_svc el0_svc_common
+	{inlined, "", `gfs2_file_buffered_write gfs2_file_direct_read gfs2_file_direct_write iomap_dio_actor iomap_dio_bio_actor iomap_dio_inline_actor
+		iomap_dio_iter iomap_dio_bio_iter iomap_dio_inline_iter`},
+
+	{entry, "", `do_syscall_64 syscall_exit_to_user_mode x64_sys_call do_syscall_x64 do_fast_syscall_32 do_int80_emulation handle_syscall do_el0_svc el0_svc_common
 		el0t_64_sync_handler el0t_64_sync ret_fast_syscall system_call_exception system_call_vectored_common`},
 	{fault, "", `asm_exc_page_fault exc_page_fault do_user_addr_fault page_fault async_page_fault do_page_fault __do_page_fault
 		do_mem_abort do_translation_fault el0_da el1_abort el1h_64_sync el1h_64_sync_handler handle_page_fault segv segv_handler`},
@@ -91,12 +95,13 @@ var frameTables = []table{
 		get_user_pages_remote __get_user_pages_remote access_remote_vm __access_remote_vm access_process_vm mem_rw`},
 
 	{class, "copy to user", `copyout copyout_mc copy_to_user _copy_to_user __copy_to_user raw_copy_to_user copy_to_user_iter
-		copy_page_to_iter copy_folio_to_iter _copy_to_iter copy_to_iter iov_iter_zero clear_user __clear_user put_user __put_user_4 __put_user_8
+		copy_page_to_iter copy_folio_to_iter _copy_to_iter copy_to_iter iov_iter_zero clear_user __clear_user put_user __put_user_1 __put_user_2 __put_user_4 __put_user_8 __put_user_nocheck_4 __put_user_nocheck_8
 		fault_in_writeable fault_in_safe_writeable fault_in_iov_iter_writeable`},
 	{class, "copy from user", `copyin copy_from_user _copy_from_user __copy_from_user raw_copy_from_user copy_from_user_iter
 		copy_page_from_iter copy_page_from_iter_atomic copy_folio_from_iter_atomic _copy_from_iter copy_from_iter _copy_from_iter_full
 		iov_iter_copy_from_user_atomic iov_iter_fault_in_readable fault_in_readable fault_in_pages_readable fault_in_iov_iter_readable
-		import_iovec __import_iovec copy_iovec_from_user get_user __get_user_4 __get_user_8 strncpy_from_user`},
+		import_iovec __import_iovec copy_iovec_from_user get_user __get_user_1 __get_user_2 __get_user_4 __get_user_8 __get_user_nocheck_1
+		__get_user_nocheck_2 __get_user_nocheck_4 __get_user_nocheck_8 strncpy_from_user`},
 	{class, anyCopy, `rep_movs_alternative rep_stos_alternative copy_user_generic copy_user_generic_unrolled
 		copy_user_generic_string copy_user_enhanced_fast_string copy_mc_enhanced_fast_string __arch_copy_to_user __arch_copy_from_user buffer_op do_op_one_page`},
 	{class, "pin user pages", `iov_iter_get_pages iov_iter_get_pages2 __iov_iter_get_pages_alloc iov_iter_extract_pages

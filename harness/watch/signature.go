@@ -35,7 +35,7 @@ func Signature(stack []string) string {
 	for _, name := range names(stack) {
 		known := lookUp(name)
 		switch known.role {
-		case noise, entry, fault, lock:
+		case noise, entry, fault, lock, inlined:
 			continue
 		case class, pin, remote:
 			name = known.words

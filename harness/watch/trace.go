@@ -3,6 +3,7 @@ package watch
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // traceAfter is within how many lines of a complaint its stack begins: registers, code bytes and held locks come before it.
@@ -11,13 +12,16 @@ const traceAfter = 80
 var (
 	// traceFrame is a line of a stack in the kernel log: "gfs2_fault+0x4d/0xb0 [gfs2]", on some architectures with an address before it. A question mark
 	// means that the address was found on the stack and need not be of a caller.
-	traceFrame = regexp.MustCompile(`^\s*(?:\[<[0-9a-f]+>\] )?(\? )?([A-Za-z_][\w.]*)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?(?: \[[\w ]+\])?\s*$`)
+	traceFrame = regexp.MustCompile(`^\s*(?:\[<[0-9a-f]+>\] )?(\? )?([A-Za-z_][\w.]*)\+0x([0-9a-f]+)(?:/0x[0-9a-f]+)?(?: \[[\w ]+\])?\s*$`)
 	// traceHead begins a stack: "Call Trace:", "Call trace:" (arm64).
 	traceHead = regexp.MustCompile(`^\s*Call [Tt]race:`)
 	// traceMark is a line within a stack: "<TASK>", "</IRQ>".
 	traceMark = regexp.MustCompile(`^\s*</?[A-Z_0-9]+>\s*$`)
 	// tracePlace says where the processor was, which is the innermost function: "RIP: 0010:drop_nlink+0x1/0x2", "pc : drop_nlink+0x1/0x2".
 	tracePlace = regexp.MustCompile(`^(?:RIP: [0-9a-f]{4}:|pc : )([A-Za-z_][\w.]*)\+0x`)
+	// traceRegisters are those of an x86 kernel that was interrupted by an exception, which are in the middle of a stack: a user copy that has faulted.
+	// Those of user space, whose code segment is 0x33, end the stack.
+	traceRegisters = regexp.MustCompile(`^(?:RIP: 0010:|RSP: 0018:|(?:Code|RAX|RDX|RBP|R10|R13|FS|CS|CR2|DR0|DR3|PKRU): )`)
 )
 
 // Trace is the kernel stack that the log shows for a finding, function names innermost first; nil if there is none. Signature groups by it.
@@ -28,6 +32,9 @@ func Trace(lines []Line, f Finding) []string {
 	}
 	var place []string
 	for i, l := range lines[at:min(len(lines), at+traceAfter)] {
+		if f.another(l) {
+			return place
+		}
 		if m := tracePlace.FindStringSubmatch(l.Text); m != nil && place == nil {
 			place = []string{m[1]}
 		}
@@ -38,18 +45,41 @@ func Trace(lines []Line, f Finding) []string {
 	return place
 }
 
-// traceFrames are the functions of the stack that begins here.
+// another reports that a line is the complaint of another file system or device. One of them mostly says something without a stack, and what comes behind
+// the other's line is not its own.
+func (f Finding) another(l Line) bool {
+	said := func(text string) string { return text[:max(strings.IndexAny(text, " :,"), 0)] }
+	kind := kindOf(l.Text)
+	return (f.Kind == fsError || f.Kind == ioError) && (kind == fsError || kind == ioError) && said(l.Text) != said(f.Line.Text)
+}
+
+// traceFrames are the functions of the stack that begins here: those that are callers for certain, and only where there is none, as behind a jump to
+// nowhere, those that may be. Among these may be left-overs of earlier calls: a copy to user memory is left out, because a signature that has one says
+// what the failure is about.
 func traceFrames(lines []Line) []string {
-	var frames []string
+	var sure, guessed []string
 	for _, l := range lines {
 		m := traceFrame.FindStringSubmatch(l.Text)
+		within := traceMark.MatchString(l.Text) || traceRegisters.MatchString(l.Text)
+		if m == nil && !within {
+			break
+		}
+		place := tracePlace.FindStringSubmatch(l.Text)
 		switch {
-		case m != nil && m[1] == "":
-			frames = append(frames, m[2])
-		case m != nil, traceMark.MatchString(l.Text):
-		default:
-			return frames
+		case place != nil:
+			sure = append(sure, place[1])
+		case m == nil:
+		case m[3] == "0":
+			// The beginning of a function is nothing to return to. The function before it has called one that never returns, as
+			// sysrq_handle_crash calls panic, and has no name in the stacks of User Mode Linux.
+		case m[1] == "":
+			sure = append(sure, m[2])
+		case lookUp(frameName(m[2])).role != class:
+			guessed = append(guessed, m[2])
 		}
 	}
-	return frames
+	if len(sure) > 0 {
+		return sure
+	}
+	return guessed
 }

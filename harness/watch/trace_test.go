@@ -1,7 +1,6 @@
 package watch_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -9,29 +8,6 @@ import (
 
 	"faultline/harness/watch"
 )
-
-// What real kernels printed, and the failure that it is.
-var recorded = []struct{ file, kind, signature string }{
-	{"gfs2-self-read-uml-5.10.txt", "bug", "gfs2_glock_nq < gfs2_fault < copy to user < gfs2_file_read_iter"},
-}
-
-func TestRecordedLogs(t *testing.T) {
-	for _, row := range recorded {
-		g := gomega.NewWithT(t)
-		text, err := os.ReadFile("testdata/log/" + row.file)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		lines := watch.ParseConsole(string(text))
-		var found watch.Finding
-		for _, f := range watch.Scan(lines) {
-			if f.Kind == row.kind {
-				found = f
-				break
-			}
-		}
-		g.Expect(found.Kind).To(gomega.Equal(row.kind), row.file)
-		g.Expect(watch.Signature(watch.Trace(lines, found))).To(gomega.Equal(row.signature), row.file)
-	}
-}
 
 // The innermost function of a warning is where the processor was; what is only guessed, and what comes after the stack, is left out.
 func TestTraceOfAWarning(t *testing.T) {
@@ -63,4 +39,58 @@ func TestNoTrace(t *testing.T) {
 	none := watch.ParseConsole("BUG: something\n")
 	g.Expect(watch.Trace(none, watch.Scan(none)[0])).To(gomega.BeEmpty())
 	g.Expect(watch.Trace(none, watch.Finding{Kind: "bug"})).To(gomega.BeEmpty(), "it is not of this log")
+}
+
+// A copy that faulted is in the middle of the stack with its registers; without them the copy is in the stack all the same, by what called it.
+const copyFaulted = `BUG: something
+Call Trace:
+ gfs2_fault+0x49/0xb0 [gfs2]
+ asm_exc_page_fault+0x1e/0x30
+RIP: 0010:copy_user_generic_unrolled+0x89/0xc0
+Code: 38 4c 89 47 20
+RSP: 0018:fffface080217c30 EFLAGS: 00040206
+RAX: 00007ffffffff000 RBX: ffff96da43d62064 RCX: 0000000000000006
+ copy_page_to_iter+0xde/0x380
+ gfs2_file_read_iter+0x1f4/0x230 [gfs2]
+RIP: 0033:0x40d00e
+RSP: 002b:00002ee601a936b0 EFLAGS: 00000216 ORIG_RAX: 0000000000000013
+ not_of_it+0x1/0x2
+`
+
+func TestTraceThroughACopy(t *testing.T) {
+	g := gomega.NewWithT(t)
+	lines := watch.ParseConsole(copyFaulted)
+	trace := watch.Trace(lines, watch.Scan(lines)[0])
+	g.Expect(trace).To(gomega.Equal([]string{"gfs2_fault", "asm_exc_page_fault", "copy_user_generic_unrolled", "copy_page_to_iter", "gfs2_file_read_iter"}))
+	g.Expect(watch.Signature(trace)).To(gomega.Equal("gfs2_fault < copy to user < gfs2_file_read_iter"))
+}
+
+// Where nothing is certain the rest is better than nothing, but a copy would say too much.
+func TestTraceOfGuesses(t *testing.T) {
+	g := gomega.NewWithT(t)
+	lines := watch.ParseConsole("BUG: something\nCall Trace:\n ? copy_page_to_iter+0xde/0x380\n ? read_zero+0x68/0xb0\n ? vfs_read+0x96/0x190\n")
+	g.Expect(watch.Trace(lines, watch.Scan(lines)[0])).To(gomega.Equal([]string{"read_zero", "vfs_read"}))
+	g.Expect(watch.Signature(watch.Trace(lines, watch.Scan(lines)[0]))).To(gomega.Equal("read_zero"))
+}
+
+// Nobody returns to the beginning of a function.
+func TestTraceBehindAFunctionThatDoesNotReturn(t *testing.T) {
+	g := gomega.NewWithT(t)
+	lines := watch.ParseConsole("BUG: something\nCall Trace:\n [<60501ff8>] sysrq_reset_seq_param_set+0x0/0x50\n [<605024fd>] __handle_sysrq+0xcb/0x159\n")
+	g.Expect(watch.Trace(lines, watch.Scan(lines)[0])).To(gomega.Equal([]string{"__handle_sysrq"}))
+}
+
+// A stack behind the complaint of another file system is of that one.
+func TestTraceIsOfTheSameFileSystem(t *testing.T) {
+	g := gomega.NewWithT(t)
+	lines := watch.ParseConsole(`EXT4-fs error (device vda): ext4_readdir:207: inode #13
+gfs2: fsid=vdb.0: fatal: invalid metadata block
+gfs2: fsid=vdb.0: about to withdraw this file system
+Call Trace:
+ gfs2_withdraw+0x1/0x2
+`)
+	found := watch.Scan(lines)
+	g.Expect(found).To(gomega.HaveLen(3))
+	g.Expect(watch.Trace(lines, found[0])).To(gomega.BeEmpty())
+	g.Expect(watch.Trace(lines, found[1])).To(gomega.Equal([]string{"gfs2_withdraw"}))
 }
