@@ -81,6 +81,8 @@ func (n *node) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	op := "setattr"
 	if in.Valid&fuse.FATTR_SIZE != 0 {
 		op = "truncate"
+		n.around.write(ino)
+		defer n.around.written(ino)
 	}
 	l := n.begin(&in.InHeader, op, ino)
 	defer l.end()

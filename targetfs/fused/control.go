@@ -92,6 +92,7 @@ func (s *Server) counters(w io.Writer) error {
 	for _, n := range s.nodes {
 		fmt.Fprintf(&b, "glocks of %s:%s\n", n.name, nonzero(n.glocks.Counters()))
 		fmt.Fprintf(&b, "inodes of %s: %d\n", n.name, n.inodes.count())
+		fmt.Fprintf(&b, "pieces of files stored around reads on %s: %d\n", n.name, n.around.count())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

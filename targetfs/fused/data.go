@@ -17,6 +17,22 @@ import (
 // Open opens a file. Its pages stay cached: nobody else changes them, or glocks see to it.
 func (n *node) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	ino := n.addr(in.NodeId)
+	if n.shared() {
+		status := n.open(in, ino)
+		if status == fuse.OK {
+			n.openedShared(ino, in.Flags, out)
+		}
+		return status
+	}
+	n.opened(ino, in.Flags, out)
+	status := n.open(in, ino)
+	if status != fuse.OK {
+		n.closed(ino, out.Fh)
+	}
+	return status
+}
+
+func (n *node) open(in *fuse.OpenIn, ino uint64) fuse.Status {
 	l := n.begin(&in.InHeader, "open", ino)
 	defer l.end()
 	err := l.take(glock.File, ino)
@@ -27,11 +43,7 @@ func (n *node) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.
 	if err == nil {
 		err = mayOpen(&di, in.Flags)
 	}
-	if err != nil {
-		return n.s.status("open", ino, err)
-	}
-	n.opened(ino, in.Flags, out)
-	return fuse.OK
+	return n.s.status("open", ino, err)
 }
 
 // mayOpen refuses what the flags of a file forbid (fs/namei.c, may_open).
@@ -48,11 +60,16 @@ func mayOpen(di *disk.Dinode, flags uint32) error {
 	return nil
 }
 
-// opened says how an open file behaves. O_DIRECT is left to the kernel, which then keeps mappings of the file coherent.
+// opened says how an open file behaves. O_DIRECT is left to the kernel, which then keeps mappings of the file coherent. No glock may be held: see
+// around.go.
 func (n *node) opened(ino uint64, flags uint32, out *fuse.OpenOut) {
 	if n.shared() {
 		n.openedShared(ino, flags, out)
 		return
+	}
+	if flags&unix.O_ACCMODE != unix.O_RDONLY {
+		out.Fh = fhWriter
+		n.around.write(ino)
 	}
 	out.OpenFlags |= fuse.FOPEN_NOFLUSH
 	if n.s.copier.Policy() == usercopy.Kernel {
@@ -73,6 +90,15 @@ func (n *node) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 func (n *node) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if n.shared() {
 		n.releasedShared(in)
+		return
+	}
+	n.closed(n.addr(in.NodeId), in.Fh)
+}
+
+// closed ends what opened began.
+func (n *node) closed(ino, fh uint64) {
+	if fh == fhWriter {
+		n.around.written(ino)
 	}
 }
 
@@ -93,6 +119,7 @@ func (n *node) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadRe
 		return nil, n.s.status("read", ino, err)
 	}
 	n.relatime(&di)
+	n.readAround(in, ino)
 	return fuse.ReadResultData(buf[:got]), fuse.OK
 }
 

@@ -74,6 +74,7 @@ func (s *Server) finish() error {
 		defer s.cancel()
 		s.hangUp()
 		for _, n := range s.nodes {
+			n.around.wait(0)
 			n.evictAll()
 			n.reap()
 		}

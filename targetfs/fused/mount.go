@@ -120,7 +120,7 @@ func (s *Server) mountAll() error {
 const holdTime = 20 * time.Millisecond
 
 func (s *Server) newNode(name, dir string) *node {
-	n := &node{RawFileSystem: fuse.NewDefaultRawFileSystem(), s: s, name: name, dir: dir}
+	n := &node{RawFileSystem: fuse.NewDefaultRawFileSystem(), s: s, name: name, dir: dir, around: newAround()}
 	options := glock.Options{Name: name, CheckOrder: s.options.CheckOrder}
 	options.Hooks.Describe = n.describe
 	if s.options.nodes() > 1 {

@@ -90,6 +90,9 @@ func (n *node) delete(addrs []uint64) error {
 	var gone []uint64
 	groups := map[uint64]bool{}
 	for _, addr := range addrs {
+		n.around.wait(addr) // or it would reach the next inode there
+	}
+	for _, addr := range addrs {
 		ours, err := n.ours(l, addr)
 		if err != nil {
 			return err

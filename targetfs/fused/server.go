@@ -53,6 +53,7 @@ type node struct {
 	inodes  inodes
 	faults  faults
 	orphans orphans
+	around  *around
 }
 
 // Image is what the server serves.
