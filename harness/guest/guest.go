@@ -19,6 +19,7 @@ import (
 	"faultline/harness/guest/kernels"
 	"faultline/harness/guest/pid1"
 	"faultline/harness/self"
+	"faultline/harness/watch"
 )
 
 // Guest is a kernel that runs, or ran. Its methods may be called from several goroutines.
@@ -191,8 +192,8 @@ func (g *Guest) listen() {
 
 // greet is the handshake with the guest's first process.
 func (g *Guest) greet(ctx context.Context, s Spec) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.Patience, fmt.Errorf("it has not come up for %v", s.Patience))
-	defer cancel()
+	ctx, cancel := patiently(ctx, s.Patience, watch.Load)
+	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { g.channel.SetDeadline(time.Unix(1, 0)) })
 	err := g.shake(s)
 	if !stop() {

@@ -44,7 +44,7 @@ var rules = []rule{
 	{"harness/guest/kernels", []string{"harness/guest/unpack", "harness/guest/apt", "harness/guest/elfpatch"}},
 	{"harness/guest/initramfs", []string{"harness/guest/unpack"}},
 	{"harness/guest/pid1", []string{"harness/guest/initramfs", "harness/machine/agent", "harness/self"}},
-	{"harness/guest", []string{"harness/guest/...", "harness/self"}},
+	{"harness/guest", []string{"harness/guest/...", "harness/self", "harness/watch"}},
 	{"harness/footprint/matrix", nil},
 	{"harness/footprint/lock", []string{"harness/watch"}},
 	{"harness/footprint/picture", []string{"harness/footprint/matrix"}},
