@@ -23,6 +23,7 @@ var words = map[string]string{
 	"lseek set":        "SEEK_SET", "lseek cur": "SEEK_CUR", "lseek end": "SEEK_END", "lseek data": "SEEK_DATA", "lseek hole": "SEEK_HOLE",
 	"fallocate alloc": "0", "fallocate keep": "FALLOC_FL_KEEP_SIZE", "fallocate punch": "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE",
 	"fallocate zero": "FALLOC_FL_ZERO_RANGE", "fallocate collapse": "FALLOC_FL_COLLAPSE_RANGE", "fallocate insert": "FALLOC_FL_INSERT_RANGE",
+	"open_by_handle_at rdonly": "O_RDONLY", "open_by_handle_at wronly": "O_WRONLY", "open_by_handle_at rdwr": "O_RDWR",
 	"setxattr set": "0", "setxattr create": "XATTR_CREATE", "setxattr replace": "XATTR_REPLACE",
 	"stat size": "st.st_size", "stat blocks": "st.st_blocks",
 	"preadv2 nowait": "RWF_NOWAIT", "preadv2 dsync": "RWF_DSYNC", "preadv2 sync": "RWF_SYNC", "preadv2 append": "RWF_APPEND", "preadv2 hipri": "RWF_HIPRI",
@@ -61,9 +62,10 @@ func init() {
 		"serve": (*writer).letGo, "serve_struct": (*writer).serveStruct, "poison": (*writer).letGo, "unregister": (*writer).letGo, "munmap": (*writer).munmap,
 		"fadvise": (*writer).fadvise, "sync_file_range": (*writer).syncFileRange,
 		"put": (*writer).put, "look": (*writer).look, "extents": (*writer).extents, "entries": (*writer).entries,
-		"ioctl": (*writer).ioctl, "statx": (*writer).statx,
+		"ioctl": (*writer).ioctl,
 	}
 	maps.Copy(performers, entryPerformers)
+	maps.Copy(performers, metadataPerformers)
 }
 
 func (g *writer) perform(t *text, s *prog.Step, i int) {

@@ -37,7 +37,7 @@ func layouts(code string) string {
 			t.line("#define %s %#x", r.C, r.Number)
 		}
 	}
-	for _, f := range youngFlags {
+	for _, f := range young {
 		if strings.Contains(code, f.c) {
 			t.line("#ifndef %s", f.c)
 			t.line("#define %s %#x", f.c, f.value)
@@ -50,11 +50,14 @@ func layouts(code string) string {
 	return strings.Join(t, "\n") + "\n\n"
 }
 
-// youngFlags are those of preadv2(2) and pwritev2(2) that a C library may not know yet (linux/fs.h).
-var youngFlags = []struct {
+// young are flags and system calls that a C library may not know yet (linux/fs.h, linux/stat.h; the numbers are the same on all machines of 64 bits).
+var young = []struct {
 	c     string
 	value int
-}{{"RWF_ATOMIC", 0x40}, {"RWF_DONTCACHE", 0x80}}
+}{
+	{"RWF_ATOMIC", 0x40}, {"RWF_DONTCACHE", 0x80}, {"STATX_MNT_ID_UNIQUE", 0x4000},
+	{"SYS_quotactl_fd", 443}, {"SYS_statmount", 457}, {"SYS_listmount", 458}, {"SYS_file_getattr", 468}, {"SYS_file_setattr", 469},
+}
 
 // declared reports whether a header of the kernel defines the request.
 func declared(r *prog.Request) bool {
@@ -209,12 +212,6 @@ func (g *writer) ioctl(t *text, s *prog.Step) {
 	request := prog.Requests[s.Args[1].(prog.Words)[0]].C
 	address := g.pointer(s, s.Args[2].(prog.Buf).Ranges[0])
 	t.step(fmt.Sprintf("ioctl(%s, %s, %s)", g.ident(s, string(s.Args[0].(prog.Name))), request, address), wanted(s.Want, "ret", "ret >= 0"))
-}
-
-// statx asks for what stat(2) gives.
-func (g *writer) statx(t *text, s *prog.Step) {
-	out := g.pointer(s, s.Args[1].(prog.Buf).Ranges[0])
-	t.step(fmt.Sprintf("statx(AT_FDCWD, %s, 0, STATX_BASIC_STATS, (void *)(%s))", g.path(string(s.Args[0].(prog.Name))), out), wanted(s.Want, "ret", "ret >= 0"))
 }
 
 // structHelpers are the helpers of this file's steps.

@@ -19,6 +19,22 @@ var Calls = []Call{
 		Do: "setxattr(a, n[0:7], $, set)", After: []string{"getxattr(a, n[0:7], n[7:107])", "check(n)"}},
 	{Name: "listxattr", Doc: "flistxattr(2)", Room: 400, Out: true, Before: append(setAttr, "setxattr(a, n[0:7], n[7:107], set)"), Do: "listxattr(a, $)"},
 	{Name: "statx", Doc: "statx(2)", Room: 256, Out: true, Do: "statx(A, $)", After: []string{"look($, statx{})"}},
+	{Name: "fstat", Doc: "fstat(2)", Room: 144, Out: true, Do: "fstat(a, $)", After: []string{"look($, stat{})"}},
+	{Name: "fstatfs", Doc: "fstatfs(2)", Room: 120, Out: true, Do: "fstatfs(a, $)", After: []string{"look($, statfs{})"}},
+	{Name: "getcwd", Doc: "getcwd(2)", Room: 4096, Out: true, Do: "getcwd($)"},
+	{Name: "name-to-handle", Doc: "name_to_handle_at(2)", Room: handleRoom, Arg: "file_handle{handle_bytes=128}", Out: true, Before: []string{"n = anon(zero*4)"},
+		Do: "name_to_handle_at(A, $, n)", After: []string{"look($[0:8], file_handle{})"}},
+	{Name: "handle-mount", Doc: "name_to_handle_at(2) with the number of the mount in it", Room: 4, Out: true, Before: handle[:2], Do: "name_to_handle_at(A, n[0:136], $)"},
+	{Name: "open-by-handle", Doc: "open_by_handle_at(2)", Room: handleRoom, From: "n", Before: handle, Do: "h = open_by_handle_at(a, $, rdonly)"},
+	{Name: "file-getattr", Doc: "file_getattr(2)", Room: 24, Out: true, Do: "file_getattr(A, $)", After: []string{"look($, file_attr{})"}},
+	{Name: "file-setattr", Doc: "file_getattr(2) and file_setattr(2)", Room: 24, From: "n", Before: append(setAttr, "file_getattr(A, n[0:24])"), Do: "file_setattr(A, $)"},
+	{Name: "statmount", Doc: "statmount(2)", Room: 512, Out: true, Before: mountNumber,
+		Ready: []string{"put(n[0:24], mount_request{size=24, param=3})", "read(p, n[8:16])"}, Do: "statmount(n[0:24], $)", After: []string{"look($, mount_info{})"}},
+	{Name: "statmount-request", Doc: "statmount(2) with the request in it", Room: 24, From: "n",
+		Before: append(mountNumber, "put(n[0:24], mount_request{size=24, param=3})", "read(p, n[8:16])"), Do: "statmount($, n[88:600])"},
+	{Name: "listmount", Doc: "listmount(2)", Room: 64, Out: true, Before: []string{"n = anon(zero*24)", "put(n, mount_request{size=24, mnt_id=-1})"}, Do: "listmount(n, $)"},
+	{Name: "getquota", Doc: "quotactl(2) Q_GETQUOTA", Room: 72, Out: true, Do: "quotactl(a, getquota, $)", After: []string{"look($, dqblk{})"}},
+	{Name: "setquota", Doc: "quotactl(2) Q_SETQUOTA", Room: 72, Arg: "dqblk{}", Do: "quotactl(a, setquota, $)"},
 	answered("getflags", "FS_IOC_GETFLAGS", "getflags", "flags", 4),
 	{Name: "setflags", Doc: "FS_IOC_GETFLAGS and FS_IOC_SETFLAGS", Room: 4, From: "n", Before: append(setAttr, "ioctl(a, getflags, n[0:4])"), Do: "ioctl(a, setflags, $)"},
 	answered("fsgetxattr", "FS_IOC_FSGETXATTR", "fsgetxattr", "fsxattr", 28),
@@ -91,6 +107,9 @@ var Calls = []Call{
 	transfer("read"), transfer("write"), transfer("read_fixed"), transfer("write_fixed"),
 }
 
+// handleRoom is what a handle takes at most: its length and kind, and MAX_HANDLE_SZ.
+const handleRoom = 8 + 128
+
 const (
 	longName = `"user.with.long.name" + zero*1`
 	openC    = "c = open(C, rdwr)"
@@ -107,6 +126,9 @@ var (
 	// logical makes a struct at n with the address of A's first extent, which is on disk, inode a pipe with A's number (stx_ino).
 	logical = []string{"n = anon(zero*600)", "syncfs(a)", "put(n[100:132], fiemap{fm_length=-1, fm_flags=1, fm_extent_count=1})", "ioctl(a, fiemap, n[100:188])", "p = pipe()", "write(p, n[140:148])"}
 	inode   = []string{"n = anon(zero*600)", "statx(A, n[100:356])", "p = pipe()", "write(p, n[132:140])"}
+	// handle makes the handle of A, which is followed by the number of its mount; mountNumber a pipe with the number that statmount(2) takes (stx_mnt_id).
+	handle      = []string{"n = anon(zero*140)", "put(n[0:8], file_handle{handle_bytes=128})", "name_to_handle_at(A, n[0:136], n[136:140])"}
+	mountNumber = []string{"n = anon(zero*600)", "statx(A, n[100:356])", "p = pipe()", "write(p, n[244:252])"}
 	// encoded makes room for two pages of A, and the iovec that says so.
 	encoded = []string{"n = anon(zero*16)", "to = anon(zero*2p)", "put(n[0:16], iovec{iov_base=to, iov_len=2p})"}
 )

@@ -33,16 +33,10 @@ type offset struct {
 // offsetAt reads the offset that is argument k.
 func (m *model) offsetAt(s *prog.Step, k int) (o offset, bad prog.Expect, err error) {
 	record := prog.Structs["loff"]
-	in, err := m.spanOf(s, s.Args[k].(prog.Buf), 0, record.Size, false)
-	switch {
-	case err != nil:
-		return o, nil, err
-	case in.can < in.n:
-		return o, fails("EFAULT"), nil
-	case in.sure < in.n:
-		return o, nil, errors.New("the model wants an offset that can be read for certain, or not at all")
+	arg, bad, err := m.input(s, k, record)
+	if bad != nil || err != nil {
+		return o, bad, err
 	}
-	arg := &argument{m, m.arguments(in), record}
 	if o.at, err = arg.get("offset"); err != nil {
 		return o, nil, err
 	}

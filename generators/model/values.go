@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,9 @@ type value struct {
 	// refs are descriptors and addresses, in the words of process.
 	refs    map[string]prog.Arg
 	process string
-	// flags is the file whose flags these are, layout what fiemap was asked about, names are the files that getdents may have found.
+	// flags is the file whose flags these are, handle the file that this is the handle of, layout what fiemap was asked about, names are the files that getdents may have found.
 	flags  *inode
+	handle *inode
 	layout content
 	names  prog.Names
 }
@@ -131,6 +133,20 @@ func (m *model) ours(places []place) bool {
 		}
 		return !m.sec.only(object{true, p.a.id})
 	})
+}
+
+// input is the struct at the beginning of argument k, which a step reads; bad is how the step ends if it cannot be read.
+func (m *model) input(s *prog.Step, k int, record *prog.Struct) (in *argument, bad prog.Expect, err error) {
+	sp, err := m.spanOf(s, s.Args[k].(prog.Buf), 0, record.Size, false)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case sp.can < sp.n:
+		return nil, fails("EFAULT"), nil
+	case sp.sure < sp.n:
+		return nil, nil, errors.New("the model wants an argument that can be read for certain, or not at all")
+	}
+	return &argument{m, m.arguments(sp), record}, nil, nil
 }
 
 // get is a number that must be known: the model follows no call that it does not understand.
@@ -262,30 +278,6 @@ func (m *model) sighted(sp *span) prog.Expect {
 		return nil
 	}
 	return append(prog.Expect{prog.Succeeds}, sp.faults()...)
-}
-
-// statxStep: the result is copied last and as a whole (fs/stat.c: cp_statx).
-func (m *model) statxStep(s *prog.Step) (prog.Expect, error) {
-	i, missing := m.find(string(s.Args[0].(prog.Name)))
-	if i == nil {
-		return missing, nil
-	}
-	record := prog.Structs["statx"]
-	out, err := m.spanOf(s, s.Args[1].(prog.Buf), 0, record.Size, true)
-	if err != nil {
-		return nil, err
-	}
-	v := &value{record: record, fields: map[string]bounds{}}
-	if size := m.view(i); m.sec == nil && size.known() && !i.dir {
-		links := int64(0)
-		for _, other := range m.names {
-			if other == i {
-				links++
-			}
-		}
-		v.fields["stx_size"], v.fields["stx_nlink"] = bounds{m.size(size.maxSize()), m.size(size.maxSize())}, exactly(links)
-	}
-	return m.answer(out, v), nil
 }
 
 // answer leaves a result of a call that returns 0, and says how it may end: with EFAULT if the memory cannot be written, and perhaps a part of

@@ -47,7 +47,17 @@ var entryOps = []Op{
 	{Name: "uring_writev", Counts: true, Params: []Param{fd(), iov(), size("offset")}, Doc: "IORING_OP_WRITEV"},
 	{Name: "uring_read_fixed", Counts: true, Params: []Param{fd(), buf(), size("offset")}, Doc: "IORING_OP_READ_FIXED, with the memory registered for the time of the step"},
 	{Name: "uring_write_fixed", Counts: true, Params: []Param{fd(), buf(), size("offset")}, Doc: "IORING_OP_WRITE_FIXED"},
-	{Name: "statx", Params: []Param{file("file"), buf()}, Doc: "statx(2) of basic fields into memory"},
+	{Name: "statx", Params: []Param{file("file"), buf()}, Doc: "statx(2) of basic fields, and of the mount's number that is never used again, into memory"},
+	{Name: "fstat", Params: []Param{fd(), buf()}, Doc: "fstat(2) into memory"},
+	{Name: "fstatfs", Params: []Param{fd(), buf()}, Doc: "fstatfs(2) into memory"},
+	{Name: "getcwd", Counts: true, Params: []Param{buf()}, Doc: "getcwd(2) into memory; returns the length with the zero byte"},
+	{Name: "name_to_handle_at", Params: []Param{file("file"), memory("handle"), memory("mount id")}, Doc: "name_to_handle_at(2): the memory of the handle begins with handle_bytes, the room behind it"},
+	{Name: "open_by_handle_at", Makes: KindFD, Params: []Param{fd(), memory("handle"), words("flags", "rdonly", "wronly", "rdwr")}, Doc: "open_by_handle_at(2) of a handle in memory, on the mount of a descriptor"},
+	{Name: "file_getattr", Params: []Param{file("file"), buf()}, Doc: "file_getattr(2) into memory"},
+	{Name: "file_setattr", Params: []Param{file("file"), buf()}, Doc: "file_setattr(2) from memory"},
+	{Name: "statmount", Params: []Param{memory("request"), memory("result")}, Doc: "statmount(2): the request lies in memory as well"},
+	{Name: "listmount", Counts: true, Params: []Param{memory("request"), memory("result")}, Doc: "listmount(2); returns how many numbers of mounts it has written"},
+	{Name: "quotactl", Params: []Param{fd(), words("command", "getquota", "setquota"), buf()}, Doc: "quotactl_fd(2) of the file system's quota of our own user"},
 }
 
 // forget drops what Derive says of a step beyond its result.

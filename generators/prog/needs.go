@@ -41,6 +41,10 @@ var Needs = []Need{
 	{"btrfs-ioctl", "the file system has the ioctls of btrfs, and we may use TREE_SEARCH_V2 (root)"},
 	{"btrfs-encoded", "ioctl(2) BTRFS_IOC_ENCODED_READ works (Linux 5.18, root)"},
 	{"f2fs-ioctl", "the file system has the ioctls of f2fs"},
+	{"file-handle", "name_to_handle_at(2) works, and open_by_handle_at(2) finds the file again (root)"},
+	{"file-attr", "file_getattr(2) works, and file_setattr(2) takes back what it returned (Linux 6.17)"},
+	{"statmount", "statmount(2) and listmount(2) work (Linux 6.8)"},
+	{"quota", "quotactl_fd(2) finds quota of users in force (Linux 5.14, mount option usrquota or uquota)"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
@@ -130,6 +134,8 @@ var wordNeeds = map[string]map[string]string{
 var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mount", "umount": "own-mount", "mlock": "mlock", "link": "link", "symlink": "symlink", "setxattr": "xattr", "getxattr": "xattr", "listxattr": "xattr", "removexattr": "xattr",
 	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
+	"name_to_handle_at": "file-handle", "open_by_handle_at": "file-handle", "file_getattr": "file-attr", "file_setattr": "file-attr",
+	"statmount": "statmount", "listmount": "statmount", "quotactl": "quota",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {

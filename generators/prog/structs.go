@@ -28,7 +28,8 @@ func fdField(name string, at, width int64) Field {
 }
 func address(name string, at int64) Field { return Field{name, at, 8, KindMemory} }
 
-// Structs is the table of them, by name.
+// Structs is the table of them, by name. Sizes of file_attr, mount_request (struct mnt_id_req) and mount_info (struct statmount) are those of their first
+// versions in linux/fs.h and linux/mount.h. On arm64 and riscv64 struct stat ends 16 bytes earlier.
 var Structs = func() map[string]*Struct {
 	table := []Struct{
 		{"fiemap", "struct fiemap", "linux/fiemap.h", 32, []Field{
@@ -46,6 +47,13 @@ var Structs = func() map[string]*Struct {
 			fdField("dest_fd_2", 56, 8), number("dest_offset_2", 64, 8), number("bytes_deduped_2", 72, 8), number("status_2", 80, 4)}},
 		{"statx", "struct statx", "sys/stat.h", 256, []Field{
 			number("stx_mask", 0, 4), number("stx_blksize", 4, 4), number("stx_nlink", 16, 4), number("stx_size", 40, 8), number("stx_blocks", 48, 8)}},
+		{"stat", "struct stat", "sys/stat.h", 144, []Field{number("st_size", 48, 8)}},
+		{"statfs", "struct statfs", "sys/statfs.h", 120, []Field{number("f_bsize", 8, 8), number("f_namelen", 64, 8)}},
+		{"file_handle", "struct file_handle", "fcntl.h", 8, []Field{number("handle_bytes", 0, 4), number("handle_type", 4, 4)}},
+		{"file_attr", "", "", 24, []Field{number("fa_xflags", 0, 8), number("fa_extsize", 8, 4), number("fa_nextents", 12, 4), number("fa_projid", 16, 4), number("fa_cowextsize", 20, 4)}},
+		{"mount_request", "", "", 24, []Field{number("size", 0, 4), number("mnt_id", 8, 8), number("param", 16, 8)}},
+		{"mount_info", "", "", 512, []Field{number("size", 0, 4), number("mask", 8, 8)}},
+		{"dqblk", "struct if_dqblk", "linux/quota.h", 72, []Field{number("dqb_curspace", 16, 8), number("dqb_curinodes", 40, 8), number("dqb_valid", 64, 4)}},
 		{"loff", "", "", 8, []Field{number("offset", 0, 8)}},
 		{"flags", "", "", 4, []Field{number("flags", 0, 4)}},
 		{"pointer", "", "", 8, []Field{address("to", 0)}},

@@ -70,10 +70,47 @@ func probe(fd int, need string) error {
 	case "sync-flag":
 		_, err := unix.Pwritev2(fd, one, 0, unix.RWF_DSYNC)
 		return err
+	case "file-handle":
+		handle, _, err := unix.NameToHandleAt(fd, "", unix.AT_EMPTY_PATH)
+		if err != nil {
+			return err
+		}
+		again, err := unix.OpenByHandleAt(fd, handle, unix.O_RDONLY)
+		if err == nil {
+			err = unix.Close(again)
+		}
+		return err
+	case "file-attr", "statmount", "quota":
+		return metadata(fd, need)
 	case "own-mount":
 		return unix.EPERM // it is the machine's
 	case "drop-caches":
 		return unix.Access("/proc/sys/vm/drop_caches", unix.W_OK)
+	}
+	return nil
+}
+
+// metadata makes the calls of a need on memory of zeros, which is what is given back.
+func metadata(fd int, need string) error {
+	arg, empty := make([]byte, 512), make([]byte, 1)
+	at, name := uintptr(unsafe.Pointer(&arg[0])), uintptr(unsafe.Pointer(&empty[0]))
+	var errno unix.Errno
+	switch need {
+	case "quota":
+		_, _, errno = unix.Syscall6(unix.SYS_QUOTACTL_FD, uintptr(fd), 0x80000700, uintptr(os.Geteuid()), at, 0, 0)
+	case "statmount": // without a size it is refused where it is known
+		if _, _, errno = unix.Syscall6(unix.SYS_STATMOUNT, at, at, 512, 0, 0, 0); errno == unix.EINVAL {
+			return nil
+		}
+	case "file-attr":
+		for _, number := range []uintptr{unix.SYS_FILE_GETATTR, unix.SYS_FILE_SETATTR} {
+			if _, _, errno = unix.Syscall6(number, uintptr(fd), name, at, 24, unix.AT_EMPTY_PATH, 0); errno != 0 {
+				return errno
+			}
+		}
+	}
+	if errno != 0 {
+		return errno
 	}
 	return nil
 }

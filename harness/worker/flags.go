@@ -34,7 +34,10 @@ var words = map[string]map[string]uintptr{
 	"preadv2":  rwf,
 	"pwritev2": rwf,
 	"ioctl":    requests(),
-	"setxattr": {"set": 0, "create": unix.XATTR_CREATE, "replace": unix.XATTR_REPLACE},
+	// Q_GETQUOTA and Q_SETQUOTA of USRQUOTA (linux/quota.h: QCMD).
+	"quotactl":          {"getquota": 0x80000700, "setquota": 0x80000800},
+	"open_by_handle_at": {"rdonly": unix.O_RDONLY, "wronly": unix.O_WRONLY, "rdwr": unix.O_RDWR},
+	"setxattr":          {"set": 0, "create": unix.XATTR_CREATE, "replace": unix.XATTR_REPLACE},
 }
 
 // requests are the numbers of ioctl(2).

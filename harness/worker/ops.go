@@ -22,6 +22,8 @@ func init() {
 
 		"put": storeOp, "look": lookOp, "ioctl": ioctlOp, "extents": extentsOp,
 		"getdents": getdentsOp, "entries": entriesOp, "statx": statxOp,
+		"fstat": fstatOp, "fstatfs": fstatfsOp, "getcwd": getcwdOp, "name_to_handle_at": nameToHandleOp, "open_by_handle_at": openByHandleOp,
+		"file_getattr": fileGetattrOp, "file_setattr": fileSetattrOp, "statmount": statmountOp, "listmount": listmountOp, "quotactl": quotactlOp,
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,
 		"ficlone": ficloneOp, "copy_file_range": copyFileRangeOp, "sendfile": sendfileOp,

@@ -272,8 +272,3 @@ func ioctlOp(_ *actor, c *call) result { return sys(unix.SYS_IOCTL, c.fd(), c.fl
 func getdentsOp(_ *actor, c *call) result {
 	return sys(unix.SYS_GETDENTS64, c.fd(), c.base(), c.length())
 }
-
-// statxOp asks for what stat(2) gives, into memory of the program.
-func statxOp(_ *actor, c *call) result {
-	return sys(unix.SYS_STATX, atCWD, c.path(0), 0, unix.STATX_BASIC_STATS, c.base())
-}
