@@ -76,6 +76,25 @@ var Calls = []Call{
 	{Name: "btrfs-defrag", Doc: "BTRFS_IOC_DEFRAG_RANGE", Room: 48, Arg: "btrfs_defrag{len=-1}", Do: "ioctl(a, btrfs_defrag, $)"},
 	{Name: "btrfs-encoded-read", Doc: "BTRFS_IOC_ENCODED_READ", Room: 128, Arg: "btrfs_encoded{iov=n[0:16], iovcnt=1}", Out: true, Before: encoded,
 		Do: "ioctl(a, btrfs_encoded_read, $)", After: []string{"look($, btrfs_encoded{})"}},
+	{Name: "btrfs-encoded-write", Doc: "BTRFS_IOC_ENCODED_WRITE", Room: 128, Arg: "btrfs_encoded{iov=n, iovcnt=1, len=8192, unencoded_len=8192, compression=2}",
+		Before: []string{"n = anon(zero*16)", "z = anon(" + Frame + ")", "put(n, iovec{iov_base=z, iov_len=11})"}, Do: "ioctl(a, btrfs_encoded_write, $)", After: []string{"fsync(a)"}},
+	{Name: "btrfs-encoded-data", Doc: "BTRFS_IOC_ENCODED_WRITE of compressed data in it", Room: 11, Text: Frame, Before: []string{"n = anon(zero*144)"},
+		Ready: []string{"put(n[0:16], iovec{iov_base=$, iov_len=11})", "put(n[16:144], btrfs_encoded{iov=n[0:16], iovcnt=1, len=8192, unencoded_len=8192, compression=2})"},
+		Do:    "ioctl(a, btrfs_encoded_write, n[16:144])", After: []string{"fsync(a)"}},
+	asked("btrfs-scrub", "BTRFS_IOC_SCRUB", "btrfs_scrub", "btrfs_scrub{devid=1, end=65536, flags=1}", 1024, 1024),
+	answered("btrfs-rescan", "BTRFS_IOC_QUOTA_RESCAN_STATUS", "btrfs_rescan", "btrfs_rescan", 64),
+	asked("xfs-getbmap", "XFS_IOC_GETBMAP", "xfs_getbmap", "getbmap{bmv_length=-1, bmv_count=4}", 32, 4*32),
+	{Name: "xfs-exchange", Doc: "XFS_IOC_EXCHANGE_RANGE", Room: 40, Arg: "xfs_exchange{file1_fd=c, length=1p}", Copied: true, Before: []string{openC},
+		Do: "ioctl(a, xfs_exchange, $)", After: []string{"check(C)"}},
+	{Name: "xfs-parents", Doc: "XFS_IOC_GETPARENTS", Room: 40, Arg: "xfs_parents{gp_bufsize=600, gp_buffer=n}", Out: true, Before: []string{"n = anon(zero*600)"},
+		Do: "ioctl(a, xfs_parents, $)", After: []string{"look($, xfs_parents{})"}},
+	{Name: "xfs-parents-to", Doc: "XFS_IOC_GETPARENTS with its answers in it", Room: 600, Out: true, Before: []string{"n = anon(zero*40)"},
+		Ready: []string{"put(n, xfs_parents{gp_bufsize=600, gp_buffer=$})"}, Do: "ioctl(a, xfs_parents, n)"},
+	{Name: "resvsp", Doc: "FS_IOC_RESVSP64", Room: 48, Arg: "space_resv{l_start=1p, l_len=1p}", Do: "ioctl(a, resvsp, $)"},
+	{Name: "unresvsp", Doc: "FS_IOC_UNRESVSP64", Room: 48, Arg: "space_resv{l_len=1p}", Do: "ioctl(a, unresvsp, $)"},
+	{Name: "zero-range", Doc: "FS_IOC_ZERO_RANGE", Room: 48, Arg: "space_resv{l_len=1p}", Do: "ioctl(a, zero_range, $)"},
+	{Name: "f2fs-move", Doc: "F2FS_IOC_MOVE_RANGE", Room: 32, Arg: "f2fs_move{dst_fd=c, pos_in=1p, len=1p}", Out: true, Copied: true, Before: []string{openC},
+		Do: "ioctl(a, f2fs_move, $)", After: []string{"look($, f2fs_move{})", "check(C)"}},
 	{Name: "f2fs-pin-file", Doc: "F2FS_IOC_GET_PIN_FILE", Room: 4, Out: true, Do: "ioctl(a, f2fs_pin_file, $)"},
 	asked("f2fs-defragment", "F2FS_IOC_DEFRAGMENT", "f2fs_defragment", "f2fs_defragment{len=1p}", 16, 16),
 	answered("xfs-geometry", "XFS_IOC_FSGEOMETRY", "xfs_geometry", "xfs_geometry", 256),
@@ -109,6 +128,9 @@ var Calls = []Call{
 
 // handleRoom is what a handle takes at most: its length and kind, and MAX_HANDLE_SZ.
 const handleRoom = 8 + 128
+
+// Frame is a frame of zstd (RFC 8878) of 11 bytes that stands for 8192 times the byte z.
+const Frame = `'(' + '\xb5' + '/' + '\xfd' + '\x60' + '\x00' + '\x1f' + '\x03' + '\x00' + '\x01' + 'z'`
 
 const (
 	longName = `"user.with.long.name" + zero*1`

@@ -162,8 +162,10 @@ func (m *model) ftruncateStep(s *prog.Step) (prog.Expect, error) {
 }
 
 func (m *model) fallocateStep(s *prog.Step) (prog.Expect, error) {
-	fd, mode := m.fd(s), s.Args[1].(prog.Words)
-	off, n := s.Args[2].(prog.Size).In(m.page), s.Args[3].(prog.Size).In(m.page)
+	return m.fallocate(m.fd(s), s.Args[1].(prog.Words), s.Args[2].(prog.Size).In(m.page), s.Args[3].(prog.Size).In(m.page))
+}
+
+func (m *model) fallocate(fd *descriptor, mode prog.Words, off, n int64) (prog.Expect, error) {
 	switch {
 	case off < 0 || n <= 0:
 		return fails("EINVAL"), nil

@@ -17,9 +17,9 @@ type request struct {
 	// more is memory behind the struct; moreSure says that some of it will surely be written, moreWhole that all of it will if the request succeeds.
 	more                *span
 	moreSure, moreWhole bool
-	// moved, if it is set, bounds the result, which is else 0; others are further outcomes.
-	moved  *bounds
-	others prog.Expect
+	// moved, if it is set, bounds the result, which is else 0; others are further outcomes, failed is the only one if it is set.
+	moved          *bounds
+	others, failed prog.Expect
 }
 
 // requests are what is known of single requests: each returns what it leaves in the struct. The others succeed, and leave what is unknown.
@@ -34,7 +34,9 @@ var requests = map[string]func(*request) (*value, error){
 	"btrfs_fs_info":   (*request).fsInfo, "btrfs_ino_lookup": (*request).inoLookup, "btrfs_subvol_info": (*request).subvolInfo, "btrfs_search": (*request).search,
 	"btrfs_search_v1": (*request).searchV1, "btrfs_logical_ino": (*request).logicalIno, "btrfs_logical_ino_v2": (*request).logicalIno, "btrfs_ino_paths": (*request).inoPaths,
 	"btrfs_dev_info": (*request).devInfo, "btrfs_space_info": (*request).spaceInfo, "btrfs_rootref": (*request).rootref, "btrfs_defrag": (*request).defrag,
-	"btrfs_encoded_read": (*request).encodedRead,
+	"btrfs_encoded_read": (*request).encodedRead, "btrfs_encoded_write": (*request).encodedWrite, "btrfs_scrub": (*request).btrfsScrub, "btrfs_rescan": (*request).rescan,
+	"xfs_getbmap": (*request).getbmap, "xfs_exchange": (*request).exchange, "xfs_parents": (*request).parents, "f2fs_move": (*request).f2fsMove,
+	"resvsp": (*request).reserve, "unresvsp": (*request).reserve, "zero_range": (*request).reserve,
 }
 
 // ioctlStep: the struct is read before anything is done, and written when all is done; where memory is bad in between, EFAULT.
@@ -60,6 +62,9 @@ func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
 		if v, err = special(r); err != nil && !m.settling() {
 			return nil, err
 		}
+	}
+	if r.failed != nil {
+		return r.failed, nil
 	}
 	if v != nil && v.fields != nil && (out.sure < out.n || r.more != nil && r.more.sure < r.more.n) {
 		v.fields, v.layout = nil, nil
@@ -166,6 +171,17 @@ func (r *request) setFlags() (*value, error) {
 		return nil, errors.New("the model sets flags only to what the file has, as a request has returned them")
 	}
 	return nil, nil
+}
+
+// reserve is fallocate(2) by another name, which never changes the size (fs/ioctl.c: ioctl_preallocate).
+func (r *request) reserve() (*value, error) {
+	n, err := r.numbers("l_start", "l_len")
+	if err != nil {
+		return nil, err
+	}
+	mode := map[string]prog.Words{"resvsp": {"keep"}, "unresvsp": {"punch"}, "zero_range": {"zero", "keep"}}[r.step.Args[1].(prog.Words)[0]]
+	r.failed, err = r.m.fallocate(r.fd, mode, n[0], n[1])
+	return nil, err
 }
 
 // pages refuses offsets and lengths that are not whole pages, which are whole blocks on every file system.

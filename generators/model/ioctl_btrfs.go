@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"fmt"
 
 	"faultline/generators/prog"
 )
@@ -146,4 +147,80 @@ func (r *request) encodedRead() (*value, error) {
 	r.moved = &bounds{prog.Bytes(1), r.m.size(hi)}
 	fields := map[string]bounds{"len": {hi: r.m.size(hi)}, "unencoded_len": {hi: r.m.size(hi)}} // 0 if it fails
 	return &value{record: r.record, fields: fields}, nil
+}
+
+// encoded is a frame of zstd (RFC 8878): one block of the byte z, repeated encodedLength times.
+const (
+	encoded       = "(\xb5/\xfd`\x00\x1f\x03\x00\x01z"
+	encodedLength = 8192
+	zstd          = 2 // BTRFS_ENCODED_IO_COMPRESSION_ZSTD
+)
+
+// encodedWrite writes a frame that the model knows to the beginning of the file. What the file is there afterwards is not followed: it is no number of pages
+// on some machines.
+func (r *request) encodedWrite() (*value, error) {
+	n, err := r.numbers("iovcnt", "offset", "flags", "len", "unencoded_len", "unencoded_offset", "compression", "encryption")
+	if err != nil {
+		return nil, err
+	}
+	if n[0] < 1 || n[0] > 8 || n[1] != 0 || n[2] != 0 || n[3] != encodedLength || n[4] != encodedLength || n[5] != 0 || n[6] != zstd || n[7] != 0 {
+		return nil, fmt.Errorf("the model writes %d bytes of zstd to the beginning, from up to 8 pieces", encodedLength)
+	}
+	at, err := r.ref(r.step, "iov")
+	if err != nil {
+		return nil, err
+	}
+	memory, bad, err := r.m.vectorAt(r.step, at.(prog.Buf), n[0])
+	if bad != nil {
+		err = errors.New("the model wants pieces that can be read")
+	}
+	if err != nil {
+		return nil, err
+	}
+	from := r.m.lookup(r.step, memory, false)
+	size := r.m.view(r.fd.ino).minSize()
+	switch {
+	case from.n != int64(len(encoded)) || size < encodedLength || !r.fd.write:
+		return nil, fmt.Errorf("the model writes a frame of %d bytes into a file that has %d, and is open for writing", len(encoded), encodedLength)
+	case from.can < from.n:
+		r.failed = fails("EFAULT")
+		return nil, nil
+	case from.sure < from.n || !isFrame(r.m.read(from.places, from.n)):
+		return nil, errors.New("the model writes a frame that it knows, and that can be read for certain, or not at all")
+	}
+	r.m.writeFile(r.fd.ino, 0, unknown(r.m.view(r.fd.ino).maxSize()), false)
+	r.moved = &bounds{prog.Bytes(int64(len(encoded))), prog.Bytes(int64(len(encoded)))}
+	return nil, nil
+}
+
+// isFrame reports whether bytes are those of the frame.
+func isFrame(c content) bool {
+	at := 0
+	for _, run := range c {
+		if len(run.may) != 1 || run.may[0].kind != prog.Fill && run.may[0].kind != prog.Zero {
+			return false
+		}
+		for range run.n {
+			if int(encoded[at]) != run.may[0].id {
+				return false
+			}
+			at++
+		}
+	}
+	return true
+}
+
+// btrfsScrub reads the beginning of the first device and compares sums. What it has found is written at the end, also when another scrub is in the way.
+func (r *request) btrfsScrub() (*value, error) {
+	const readOnly = 1 // BTRFS_SCRUB_READONLY
+	n, err := r.numbers("devid", "start", "end", "flags")
+	if err == nil && (n[0] != 1 || n[1] != 0 || n[2] < 1 || n[2] > 1<<20 || n[3] != readOnly) {
+		err = errors.New("the model scrubs a little of the first device, which is only read")
+	}
+	r.others = prog.Expect{prog.Fails("EINPROGRESS"), prog.Fails("ECANCELED")}
+	return nil, err
+}
+
+func (r *request) rescan() (*value, error) {
+	return &value{record: r.record, fields: map[string]bounds{"flags": between(0, 1)}}, nil
 }

@@ -76,13 +76,20 @@ func definiteData(i *inode, n int64) bool {
 // Requests of xfs. Layouts and limits are those of fs/xfs/libxfs/xfs_fs.h.
 
 func (r *request) getbmapx() (*value, error) {
-	n, err := r.numbers("bmv_offset", "bmv_length", "bmv_count", "bmv_iflags")
+	if flags, err := r.get("bmv_iflags"); err != nil || flags != 0 {
+		return nil, errors.New("the model maps files with no flag")
+	}
+	return r.getbmap()
+}
+
+func (r *request) getbmap() (*value, error) {
+	n, err := r.numbers("bmv_offset", "bmv_length", "bmv_count")
 	if err != nil {
 		return nil, err
 	}
 	count := n[2]
-	if n[0] != 0 || n[1] != -1 || count < 2 || count > 1<<16 || n[3] != 0 {
-		return nil, errors.New("the model maps whole files, with no flag and at least one record")
+	if n[0] != 0 || n[1] != -1 || count < 2 || count > 1<<16 {
+		return nil, errors.New("the model maps whole files, with at least one record")
 	}
 	if err := r.behind(r.record.Size, (count-1)*r.record.Size); err != nil {
 		return nil, err
@@ -151,4 +158,83 @@ func (r *request) f2fsDefragment() (*value, error) {
 		return nil, err
 	}
 	return &value{record: r.record, fields: map[string]bounds{"start": exactly(n[0])}}, nil
+}
+
+// f2fsMove moves pages from one file to another: where they were is a hole then (fs/f2fs/file.c: f2fs_move_file_range).
+func (r *request) f2fsMove() (*value, error) {
+	n, err := r.numbers("pos_in", "pos_out", "len")
+	if err == nil {
+		err = r.pages(n...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	dst, err := r.descriptor(r.step, "dst_fd")
+	if err != nil {
+		return nil, err
+	}
+	moved, err := r.between(r.fd, dst, n[0], n[1], n[2])
+	if err != nil {
+		return nil, err
+	}
+	r.m.writeFile(dst.ino, n[1], moved, false)
+	r.m.blank(r.fd.ino, n[0], n[0]+n[2])
+	return &value{record: r.record, fields: map[string]bounds{"pos_in": exactly(n[0]), "pos_out": exactly(n[1])}}, nil
+}
+
+// between are n bytes of src, for a request that changes a range of both files.
+func (r *request) between(src, dst *descriptor, from, to, n int64) (content, error) {
+	i, j := r.m.view(src.ino), r.m.view(dst.ino)
+	switch {
+	case src.ino == dst.ino || !src.read || !src.write || !dst.read || !dst.write:
+		return nil, errors.New("the model wants two files, both open for reading and writing")
+	case n == 0 || !i.known() || !j.known() || from+n > i.maxSize() || to+n > j.maxSize():
+		return nil, errors.New("the model wants some pages that are within both files")
+	}
+	return i.data.slice(from, from+n), nil
+}
+
+// exchange swaps pages of two files (ioctl_xfs_exchange_range(2)).
+func (r *request) exchange() (*value, error) {
+	n, err := r.numbers("file1_offset", "file2_offset", "length", "flags")
+	if err == nil {
+		err = r.pages(n[:3]...)
+	}
+	if err == nil && n[3] != 0 {
+		err = errors.New("the model swaps without a flag")
+	}
+	if err != nil {
+		return nil, err
+	}
+	one, err := r.descriptor(r.step, "file1_fd")
+	if err != nil {
+		return nil, err
+	}
+	first, err := r.between(one, r.fd, n[0], n[1], n[2])
+	if err != nil {
+		return nil, err
+	}
+	second := r.m.view(r.fd.ino).data.slice(n[1], n[1]+n[2])
+	r.m.writeFile(one.ino, n[0], second, false)
+	r.m.writeFile(r.fd.ino, n[1], first, false)
+	return nil, nil
+}
+
+// parents lists the directories that a file has a name in, and the names.
+func (r *request) parents() (*value, error) {
+	const all = 3 // XFS_GETPARENTS_OFLAG_ROOT and _DONE
+	n, err := r.numbers("gp_iflags", "gp_bufsize")
+	if err != nil {
+		return nil, err
+	}
+	if n[0] != 0 || n[1] < 512 || n[1] > 4096 {
+		return nil, errors.New("the model has room for 512 to 4096 bytes of answers")
+	}
+	of, err := r.ref(r.step, "gp_buffer")
+	if err != nil {
+		return nil, err
+	}
+	r.more = r.m.lookup(r.step, reach(of.(prog.Buf), n[1]), true)
+	r.moreSure = true
+	return &value{record: r.record, fields: map[string]bounds{"gp_oflags": between(0, all), "gp_bufsize": exactly(n[1])}}, nil
 }

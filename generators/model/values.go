@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,16 +136,11 @@ func (m *model) ours(places []place) bool {
 
 // input is the struct at the beginning of argument k, which a step reads; bad is how the step ends if it cannot be read.
 func (m *model) input(s *prog.Step, k int, record *prog.Struct) (in *argument, bad prog.Expect, err error) {
-	sp, err := m.spanOf(s, s.Args[k].(prog.Buf), 0, record.Size, false)
-	switch {
-	case err != nil:
+	piece, err := m.part(s, s.Args[k].(prog.Buf), 0, record.Size)
+	if err != nil {
 		return nil, nil, err
-	case sp.can < sp.n:
-		return nil, fails("EFAULT"), nil
-	case sp.sure < sp.n:
-		return nil, nil, errors.New("the model wants an argument that can be read for certain, or not at all")
 	}
-	return &argument{m, m.arguments(sp), record}, nil, nil
+	return m.structAt(s, piece, record.Name)
 }
 
 // get is a number that must be known: the model follows no call that it does not understand.

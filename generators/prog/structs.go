@@ -96,7 +96,17 @@ var Structs = func() map[string]*Struct {
 		{"btrfs_defrag", "struct btrfs_ioctl_defrag_range_args", "linux/btrfs.h", 48, []Field{
 			number("start", 0, 8), number("len", 8, 8), number("flags", 16, 8), number("extent_thresh", 24, 4)}},
 		{"btrfs_encoded", "struct btrfs_ioctl_encoded_io_args", "linux/btrfs.h", 128, []Field{
-			address("iov", 0), number("iovcnt", 8, 8), number("offset", 16, 8), number("flags", 24, 8), number("len", 32, 8), number("unencoded_len", 40, 8)}},
+			address("iov", 0), number("iovcnt", 8, 8), number("offset", 16, 8), number("flags", 24, 8), number("len", 32, 8), number("unencoded_len", 40, 8),
+			number("unencoded_offset", 48, 8), number("compression", 56, 4), number("encryption", 60, 4)}},
+		{"btrfs_scrub", "struct btrfs_ioctl_scrub_args", "linux/btrfs.h", 1024, []Field{number("devid", 0, 8), number("start", 8, 8), number("end", 16, 8), number("flags", 24, 8)}},
+		{"btrfs_rescan", "struct btrfs_ioctl_quota_rescan_args", "linux/btrfs.h", 64, []Field{number("flags", 0, 8), number("progress", 8, 8)}},
+		{"getbmap", "", "", 32, []Field{
+			number("bmv_offset", 0, 8), number("bmv_block", 8, 8), number("bmv_length", 16, 8), number("bmv_count", 24, 4), number("bmv_entries", 28, 4)}},
+		{"xfs_exchange", "", "", 40, []Field{
+			fdField("file1_fd", 0, 4), number("file1_offset", 8, 8), number("file2_offset", 16, 8), number("length", 24, 8), number("flags", 32, 8)}},
+		{"xfs_parents", "", "", 40, []Field{number("gp_iflags", 16, 2), number("gp_oflags", 18, 2), number("gp_bufsize", 20, 4), address("gp_buffer", 32)}},
+		{"space_resv", "", "", 48, []Field{number("l_start", 8, 8), number("l_len", 16, 8)}},
+		{"f2fs_move", "", "", 32, []Field{fdField("dst_fd", 0, 4), number("pos_in", 8, 8), number("pos_out", 16, 8), number("len", 24, 8)}},
 	}
 	byName := make(map[string]*Struct, len(table))
 	for i := range table {
@@ -167,6 +177,16 @@ var Requests = func() map[string]*Request {
 		{"btrfs_subvol_info", "BTRFS_IOC_GET_SUBVOL_INFO", 0x81f8943c, 0, 504, "btrfs_subvol_info", "btrfs-ioctl"},
 		{"btrfs_search", "BTRFS_IOC_TREE_SEARCH_V2", 0xc0709411, 112, 104, "btrfs_search", "btrfs-ioctl"},
 		{"btrfs_encoded_read", "BTRFS_IOC_ENCODED_READ", 0x80809440, 128, 128, "btrfs_encoded", "btrfs-encoded"},
+		{"btrfs_encoded_write", "BTRFS_IOC_ENCODED_WRITE", 0x40809440, 128, 0, "btrfs_encoded", "btrfs-encoded-write"},
+		{"btrfs_scrub", "BTRFS_IOC_SCRUB", 0xc400941b, 1024, 1024, "btrfs_scrub", "btrfs-scrub"},
+		{"btrfs_rescan", "BTRFS_IOC_QUOTA_RESCAN_STATUS", 0x8040942d, 0, 64, "btrfs_rescan", "btrfs-ioctl"},
+		{"xfs_getbmap", "XFS_IOC_GETBMAP", 0xc0205826, 28, 32, "getbmap", "xfs-ioctl"},
+		{"xfs_exchange", "XFS_IOC_EXCHANGE_RANGE", 0x40285881, 40, 0, "xfs_exchange", "xfs-exchange"},
+		{"xfs_parents", "XFS_IOC_GETPARENTS", 0xc028583e, 40, 40, "xfs_parents", "xfs-parents"},
+		{"resvsp", "FS_IOC_RESVSP64", 0x4030582a, 48, 0, "space_resv", "unwritten"},
+		{"unresvsp", "FS_IOC_UNRESVSP64", 0x4030582b, 48, 0, "space_resv", "punch"},
+		{"zero_range", "FS_IOC_ZERO_RANGE", 0x40305839, 48, 0, "space_resv", "zero-range"},
+		{"f2fs_move", "F2FS_IOC_MOVE_RANGE", 0xc020f509, 32, 32, "f2fs_move", "f2fs-move"},
 		{"f2fs_pin_file", "F2FS_IOC_GET_PIN_FILE", 0x8004f50e, 0, 4, "flags", "f2fs-ioctl"},
 		{"f2fs_defragment", "F2FS_IOC_DEFRAGMENT", 0xc010f508, 16, 16, "f2fs_defragment", "f2fs-ioctl"},
 		{"f2fs_features", "F2FS_IOC_GET_FEATURES", 0x8004f50c, 0, 4, "flags", "f2fs-ioctl"},

@@ -13,6 +13,7 @@ import (
 var further = []string{
 	"listxattr", "clonerange", "dedupe", "dedupe-two", "copy-from", "sendfile", "splice-from", "vmsplice", "pipe-read", "pipe-write", "aio-iocb", "aio-event",
 	"getfsmap", "ext4-es-cache", "ext4-move-ext", "xfs-getbmapx", "xfs-bulkstat", "btrfs-search", "btrfs-logical-ino-to", "btrfs-encoded-read", "write-atomic",
+	"name-to-handle", "file-getattr", "statmount", "listmount", "getquota", "btrfs-encoded-data", "btrfs-scrub", "xfs-exchange", "xfs-parents-to", "f2fs-move",
 }
 
 // further is the call, if it is one of them.
@@ -41,6 +42,8 @@ func (c params) furtherRefused() string {
 		return "a guard tells the result from the argument"
 	case c.stop == "guard" && c.end == "poison":
 		return "the page of a guard is there"
+	case c.stop == "middle" && call.Text != "" && !strings.HasPrefix(call.Text, "pat"):
+		return "what is no pattern is served as a whole"
 	case c.stop == "middle" && both && call.Room <= structSize(call):
 		return "a guard stops its result"
 	}
@@ -72,7 +75,11 @@ func (l *layout) buildFurther() {
 	f := &furtherCall{layout: l, call: call, at: prog.Bytes(64), pages: 1}
 	switch {
 	case l.stop == "middle":
-		f.at, f.pages = prog.Pages(1).Minus(prog.Bytes(int64(call.Room+1)/2)), 2
+		half := int64(call.Room+1) / 2
+		if call.Arg != "" {
+			half &^= 7 // a number lies on one page
+		}
+		f.at, f.pages = prog.Pages(1).Minus(prog.Bytes(half)), 2
 	case call.Room > 4096-64:
 		f.at = prog.Size{}
 	}

@@ -28,8 +28,8 @@ var entryProbes = []probeRow{
 	{"fitrim", tries("fitrim")},
 	{"xfs-scrub", tries("xfs_scrub")},
 	{"ext4-ioctl", tries("ext4_getstate", "ext4_es_cache")},
-	{"xfs-ioctl", tries("xfs_geometry", "xfs_getbmapx", "xfs_bulkstat", "xfs_inumbers", "xfs_ag_geometry", "xfs_counts")},
-	{"btrfs-ioctl", tries("btrfs_fs_info", "btrfs_ino_lookup", "btrfs_subvol_info", "btrfs_search", "btrfs_search_v1", "btrfs_dev_info", "btrfs_space_info", "btrfs_rootref", "btrfs_defrag")},
+	{"xfs-ioctl", tries("xfs_geometry", "xfs_getbmapx", "xfs_getbmap", "xfs_bulkstat", "xfs_inumbers", "xfs_ag_geometry", "xfs_counts")},
+	{"btrfs-ioctl", tries("btrfs_fs_info", "btrfs_ino_lookup", "btrfs_subvol_info", "btrfs_search", "btrfs_search_v1", "btrfs_dev_info", "btrfs_space_info", "btrfs_rootref", "btrfs_defrag", "btrfs_rescan")},
 	{"symlink", (*prober).symlink},
 	{"xattr", (*prober).xattr},
 	{"copy-range", (*prober).copyRange},
@@ -39,12 +39,18 @@ var entryProbes = []probeRow{
 	{"aio", (*prober).aio},
 	{"splice", (*prober).splice},
 	{"btrfs-encoded", tries("btrfs_encoded_read")},
+	{"btrfs-encoded-write", (*prober).encodedWrite},
+	{"btrfs-scrub", tries("btrfs_scrub")},
+	{"xfs-exchange", (*prober).exchange},
+	{"xfs-parents", (*prober).parents},
+	{"f2fs-move", (*prober).move},
 	{"f2fs-ioctl", tries("f2fs_features", "f2fs_pin_file", "f2fs_defragment")},
 }
 
 // requestArgs are the numbers that requests need in their structs, as programs have them.
 var requestArgs = map[string]map[string]int64{
 	"fiemap": {"fm_length": -1, "fm_flags": 1, "fm_extent_count": 8}, "ext4_es_cache": {"fm_length": -1, "fm_extent_count": 8},
+	"btrfs_scrub": {"devid": 1, "end": 65536, "flags": 1}, "xfs_getbmap": {"bmv_length": -1, "bmv_count": 8},
 	"xfs_getbmapx": {"bmv_length": -1, "bmv_count": 8}, "xfs_bulkstat": {"icount": 1}, "xfs_inumbers": {"icount": 1}, "btrfs_ino_lookup": {"objectid": 256},
 	"getfsmap": {"fmh_count": 8, "high_device": -1, "high_flags": -1, "high_physical": -1, "high_owner": -1, "high_offset": -1},
 	"fitrim":   {"len": -1}, "btrfs_dev_info": {"devid": 1}, "btrfs_space_info": {"space_slots": 8}, "btrfs_defrag": {"len": -1}, "f2fs_defragment": {"len": 4096},
@@ -67,14 +73,16 @@ func tries(names ...string) func(p *prober) error {
 // request makes an ioctl with these numbers in its struct, at the start of our memory.
 func (p *prober) request(name string, args map[string]int64) error {
 	r := prog.Requests[name]
+	p.fields(r.Struct, args)
+	return p.ioctl(r)
+}
+
+// fields clears our memory and writes a struct to its start.
+func (p *prober) fields(record string, args map[string]int64) {
 	clear(p.mem)
 	for field, n := range args {
-		f := prog.Structs[r.Struct].Field(field)
-		var number [8]byte
-		binary.LittleEndian.PutUint64(number[:], uint64(n))
-		copy(p.mem[f.At:f.At+f.Width], number[:])
+		p.set(0, record, field, n)
 	}
-	return p.ioctl(r)
 }
 
 func (p *prober) ioctl(r *prog.Request) error {
