@@ -108,8 +108,6 @@ func includes(code string) (list []string) {
 			list = append(list, "linux/btrfs.h")
 		case r.C == "FS_IOC_GETFSMAP":
 			list = append(list, "linux/fsmap.h")
-		case strings.HasSuffix(r.C, "RESVSP64") || r.C == "FS_IOC_ZERO_RANGE":
-			list = append(list, "linux/falloc.h")
 		case r.C == "FS_IOC_FIEMAP":
 			list = append(list, "linux/fiemap.h", "linux/fs.h")
 		default:
