@@ -38,11 +38,17 @@ func (r *Runner) bereaved(ctx context.Context, proc machine.Worker, death *machi
 	r.flight, r.queue = nil, append(r.flight[1:], r.queue...)
 	r.last = j.p.Name
 	o := r.outcome(j)
-	o.Step, o.Message = lastStep(j, proc)
+	lines := r.lastWords(death)
+	found, _ := complaint(lines, suspects{all: true})
+	o.Step, o.Message = lastStep(j, proc, watch.TaskOf(lines, found))
 	if o.Step == -1 {
 		o.Message = "" // what was told last is of an earlier program
+	} else {
+		o.Message = joined(o.Message, earlier(j, proc))
 	}
-	o.Message = joined(o.Message, earlier(j, proc))
+	if len(proc.Events(j.seq)) > 0 {
+		o.Evidence = append(o.Evidence, history(j, proc))
+	}
 	err := r.inherit(ctx, &o, death)
 	r.settle(j, o)
 	return err
@@ -77,10 +83,7 @@ func (r *Runner) mourn(ctx context.Context, death *machine.Death) error {
 // blameDeath turns the death of a machine into a verdict: what its kernel said last, or its silence. A machine that was ended from outside, or
 // ended without a word, says nothing about the program.
 func (r *Runner) blameDeath(o *Outcome, death *machine.Death) {
-	lines := watch.ParseConsole(death.Console)
-	if len(lines) == 0 {
-		lines, _ = r.log.Since(r.mark)
-	}
+	lines := r.lastWords(death)
 	found, complained := complaint(lines, suspects{all: true})
 	switch {
 	case death.Outside && !complained:
@@ -101,6 +104,15 @@ func (r *Runner) blameDeath(o *Outcome, death *machine.Death) {
 	if text := cmp.Or(lastLines(death.Console), logText(lines)); text != "" {
 		o.Evidence = append(o.Evidence, Section{"console.txt", text})
 	}
+}
+
+// lastWords are what the kernel of a dead machine said: on its console, or else what of its log has come.
+func (r *Runner) lastWords(death *machine.Death) []watch.Line {
+	lines := watch.ParseConsole(death.Console)
+	if len(lines) == 0 {
+		lines, _ = r.log.Since(r.mark)
+	}
+	return lines
 }
 
 // consoleLines is how much of a console is evidence.

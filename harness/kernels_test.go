@@ -25,6 +25,9 @@ pread(d, m[0:1p], 1p)
 check(m[0:1p], 'b'*1p)
 `
 
+// selfReadStep is the step of selfRead in which an old kernel dies, from 0.
+const selfReadStep = 4
+
 // realKernel is a Runner on a target in a guest, or the test is skipped.
 func realKernel(t testing.TB, spec string) *harness.Runner {
 	t.Helper()
@@ -66,7 +69,8 @@ func TestRealKernels(t *testing.T) {
 			if verdict == results.Crash {
 				g.Expect(o.Kind).To(gomega.Equal(results.KernelPanic))
 				g.Expect(o.Signature).To(gomega.Equal(signature), o.Message)
-				g.Expect(sections(o)).To(gomega.ContainElement("console.txt"))
+				g.Expect(sections(o)).To(gomega.ContainElements("console.txt", "events.txt"))
+				g.Expect(o.Step).To(gomega.Equal(selfReadStep), o.Message)
 			}
 			g.Expect(r.Run(t.Context(), named(t, namesOnly, "next")).Verdict).To(gomega.Equal(results.Pass))
 			g.Expect(r.Leaked).To(gomega.BeZero())

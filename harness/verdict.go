@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -76,7 +77,7 @@ func (r *Runner) crashed(j *job, proc machine.Worker) Outcome {
 	o := r.outcome(j)
 	exit, known := proc.Exit()
 	stderr := proc.Stderr()
-	o.Step, o.Message = lastStep(j, proc)
+	o.Step, o.Message = lastStep(j, proc, 0)
 	o.Evidence = append(o.Evidence, history(j, proc))
 	if stderr != "" {
 		o.Evidence = append(o.Evidence, Section{"stderr.txt", stderr})
@@ -124,14 +125,14 @@ func earlier(j *job, proc machine.Worker) string {
 	return fmt.Sprintf("before that, step %d, %s: %s", f.Step+1, who(&j.p.Steps[f.Step]), f.Text)
 }
 
-// lastStep says what a dead worker was doing.
-func lastStep(j *job, proc machine.Worker) (step int, text string) {
-	for _, l := range proc.Live() {
-		if l.Seq == j.seq {
-			return l.Step, fmt.Sprintf("in %s of %s", stepText(j.p, l.Step), actorName(l.Actor))
-		}
+// lastStep says what a dead worker was doing: the thread tid if it was at a step, or else the first that was.
+func lastStep(j *job, proc machine.Worker, tid int) (step int, text string) {
+	at := slices.DeleteFunc(proc.Live(), func(l worker.Live) bool { return l.Seq != j.seq })
+	if len(at) == 0 {
+		return -1, "between two steps"
 	}
-	return -1, "between two steps"
+	l := at[max(slices.IndexFunc(at, func(l worker.Live) bool { return l.TID == tid }), 0)]
+	return l.Step, fmt.Sprintf("in %s of %s", stepText(j.p, l.Step), actorName(l.Actor))
 }
 
 // askTarget looks whether the target itself is ruined, corrects the outcome, and gets a fresh target. The error means that there is none.

@@ -36,6 +36,7 @@ type Guest struct {
 	exited chan struct{} // closed when the guest has ended
 	how    string        // how the guest ended; read after exited
 	pid    int           // of the guest on this machine
+	memory *os.File      // nil if it cannot be had
 	once   sync.Once
 }
 
@@ -94,6 +95,7 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 		_, refused := errors.AsType[refusal](err)
 		return nil, &Error{What: "start a guest", Err: err, Console: g.console.Text(), Refused: refused}
 	}
+	g.memory = openMemory(g.pid, s.Memory)
 	g.boot = time.Since(began)
 	return g, nil
 }
@@ -244,6 +246,14 @@ func (g *Guest) Hello() pid1.Hello { return g.hello }
 // PID is that of the guest's process on this machine, of the kernel where there are several. It may have ended.
 func (g *Guest) PID() int { return g.pid }
 
+// Memory is the guest's physical memory, which may also be read after its end, until Close; nil if it cannot be had.
+func (g *Guest) Memory() io.ReaderAt {
+	if g.memory == nil {
+		return nil // and not a nil *os.File in an interface
+	}
+	return g.memory
+}
+
 // Boot is how long it took from Start to the agent.
 func (g *Guest) Boot() time.Duration { return g.boot }
 
@@ -296,6 +306,9 @@ func (g *Guest) Close() {
 		<-g.exited          // all was heard
 		_ = g.keeper.Wait() // the reports have said what was wrong
 		g.folder.remove()   // if the keeper was killed
+		if g.memory != nil {
+			g.memory.Close()
+		}
 	})
 }
 

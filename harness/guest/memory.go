@@ -3,8 +3,11 @@ package guest
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Meminfo is where the kernel tells of its memory (proc_meminfo(5)).
@@ -24,4 +27,21 @@ func Available(meminfo string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no line MemAvailable", meminfo)
+}
+
+// openMemory opens the physical memory of a guest: a large file without a name that the guest's process has open. User Mode Linux always has one
+// (arch/um/os-Linux/mem.c); QEMU is told to. There is nil where none is found: then the dead tell less.
+func openMemory(pid int, size int64) *os.File {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, link := range links {
+		var st unix.Stat_t
+		err := unix.Stat(link, &st)
+		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 0 || st.Size < size {
+			continue
+		}
+		if f, err := os.Open(link); err == nil {
+			return f
+		}
+	}
+	return nil
 }

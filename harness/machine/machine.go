@@ -55,6 +55,8 @@ type Worker interface {
 	Begun() uint64
 	FailureSoFar() *worker.Failure
 	Events(seq uint64) []worker.Event
+	// Frames is where in the machine's memory the worker notes what it does.
+	Frames() ([]uint64, error)
 	Exit() (worker.Exit, bool)
 	Exited() <-chan struct{}
 	Stderr() string

@@ -3,6 +3,7 @@ package watch
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +44,24 @@ func Trace(lines []Line, f Finding) []string {
 		}
 	}
 	return place
+}
+
+// taskOf is how complaints name the task that they are about: "PID: 4712", "CPU#0: tool/743", "task dd:132 blocked for", "[dd:125]".
+var taskOf = regexp.MustCompile(`\bPID: (\d+)\b|CPU#\d+: \S.*/(\d+)$|^INFO: task .*:(\d+) (?:is )?blocked|\[[^\[\]]*:(\d+)\]$`)
+
+// TaskOf is the number of the thread that a finding is about, as its own namespace counts; 0 if the log does not say.
+func TaskOf(lines []Line, f Finding) int {
+	at := slices.Index(lines, f.Line)
+	if at < 0 {
+		return 0
+	}
+	for _, l := range lines[at:min(len(lines), at+traceAfter)] {
+		if m := taskOf.FindStringSubmatch(l.Text); m != nil {
+			tid, _ := strconv.Atoi(strings.Join(m[1:], "")) // digits
+			return tid
+		}
+	}
+	return 0
 }
 
 // another reports that a line is the complaint of another file system or device. One of them mostly says something without a stack, and what comes behind

@@ -94,3 +94,22 @@ Call Trace:
 	g.Expect(watch.Trace(lines, found[0])).To(gomega.BeEmpty())
 	g.Expect(watch.Trace(lines, found[1])).To(gomega.Equal([]string{"gfs2_withdraw"}))
 }
+
+// Complaints name their task in many ways.
+func TestTaskOf(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for text, tid := range map[string]int{
+		"Kernel panic - not syncing: BUG!\nCPU: 0 PID: 789 Comm: exe Not tainted 5.10.46 #1":       789,
+		"WARNING: CPU: 1 PID: 4712 at fs/inode.c:300 drop_nlink+0x1/0x2":                           4712,
+		"WARNING: mm/page_alloc.c:5336 at __alloc_frozen_pages_noprof+0x68/0x16f, CPU#0: tool/760": 760,
+		"INFO: task dd:132 blocked for more than 5 seconds.":                                       132,
+		"INFO: task fsx:16733 is blocked on a rw-semaphore likely owned by task fsx:16731.":        16733,
+		"watchdog: BUG: soft lockup - CPU#1 stuck for 15s! [dd:125]":                               125,
+		"BUG: something\nCPU: 0 UID: 0 PID: 749 Comm: tool":                                        749,
+		"BUG: something": 0,
+	} {
+		lines := watch.ParseConsole(text)
+		g.Expect(watch.TaskOf(lines, watch.Scan(lines)[0])).To(gomega.Equal(tid), text)
+	}
+	g.Expect(watch.TaskOf(nil, watch.Finding{Kind: "bug"})).To(gomega.BeZero())
+}

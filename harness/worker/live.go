@@ -31,10 +31,14 @@ func (p *Proc) Live() []Live {
 	if p.table == nil {
 		return nil
 	}
+	return p.table.live()
+}
+
+func (t *table) live() []Live {
 	var all []Live
-	for i := range p.table.slots {
-		if l, running := p.table.slots[i].live(); running {
-			l.Stopped = p.table.isStopped(i)
+	for i := range t.slots {
+		if l, running := t.slots[i].live(); running {
+			l.Stopped = t.isStopped(i)
 			all = append(all, l)
 		}
 	}

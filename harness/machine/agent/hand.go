@@ -39,7 +39,8 @@ func (a *agent) startWorker(args wire.WorkerArgs) (wire.Started, error) {
 	if a.link.Err() != nil {
 		proc.Kill() // end has not seen it
 	}
-	return wire.Started{PID: proc.PID()}, nil
+	frames, _ := proc.Frames() // without them the host knows a little less when we die
+	return wire.Started{PID: proc.PID(), Frames: frames}, nil
 }
 
 func (a *agent) kill(id uint32) (none, error) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +51,20 @@ func (m *Machine) autopsy(err error) *machine.Death {
 	if m.opts.Console != nil {
 		d.Console = m.opts.Console()
 	}
+	if m.opts.Memory != nil {
+		m.exhume()
+	}
 	return d
+}
+
+// exhume looks into the memory of the dead for what its workers did.
+func (m *Machine) exhume() {
+	m.mu.Lock()
+	workers := slices.Collect(maps.Values(m.workers))
+	m.mu.Unlock()
+	for _, w := range workers {
+		w.exhume(m.opts.Memory)
+	}
 }
 
 // closed says that the other end has closed the channel: a socket of which the other end has not read everything is reset.

@@ -22,6 +22,8 @@ type Options struct {
 	How    func() string
 	// Console is what the guest has printed since Dial.
 	Console func() string
+	// Memory is the guest's physical memory, which can be read after its death too.
+	Memory io.ReaderAt
 	// PID is the guest's process on this machine. While that wants more CPU time than it gets, the guest's silence means nothing.
 	PID int
 	// Silence is for how long a guest may say nothing, in whole seconds; 12 s.
@@ -227,7 +229,7 @@ func (m *Machine) StartWorker(cfg worker.Config) (machine.Worker, error) {
 		w.silence()
 		return nil, fmt.Errorf("start worker in %s of the guest: %w", cfg.Dir, err)
 	}
-	w.setPID(started.PID)
+	w.started(started)
 	return w, nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -31,6 +33,8 @@ type remoteWorker struct {
 	state   wire.WorkerState
 	end     wire.WorkerEnd
 	ended   bool
+	frames  []uint64
+	remains *worker.Remains // once the machine is dead, if they could be had
 }
 
 func newWorker(m *Machine, id uint32) *remoteWorker {
@@ -40,10 +44,19 @@ func newWorker(m *Machine, id uint32) *remoteWorker {
 	return w
 }
 
-func (w *remoteWorker) setPID(pid int) {
+func (w *remoteWorker) started(as wire.Started) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pid = pid
+	w.pid, w.frames = as.PID, as.Frames
+}
+
+// exhume finds out what the worker did when its machine died. What it has told before, up to a tenth of a second earlier, is all there is otherwise.
+func (w *remoteWorker) exhume(memory io.ReaderAt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.frames) > 0 && !w.ended {
+		w.remains, _ = worker.Exhume(memory, w.frames)
+	}
 }
 
 // handle takes a frame about the worker. It does not wait.
@@ -162,6 +175,9 @@ func (w *remoteWorker) PIDs() []int {
 func (w *remoteWorker) Live() []worker.Live {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.remains != nil {
+		return w.remains.Live()
+	}
 	return append([]worker.Live(nil), w.state.Live...)
 }
 
@@ -180,11 +196,30 @@ func (w *remoteWorker) Begun() uint64 {
 func (w *remoteWorker) FailureSoFar() *worker.Failure {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.remains != nil {
+		return w.remains.FailureSoFar()
+	}
 	return w.state.Failure
 }
 
-// Events asks the agent. A guest that is gone has taken them along.
+// Frames are those that the agent has told.
+func (w *remoteWorker) Frames() ([]uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.frames) == 0 {
+		return nil, errors.New("the agent could not tell where in the guest's memory the worker's is")
+	}
+	return w.frames, nil
+}
+
+// Events asks the agent. A guest that is gone has taken them along, unless its memory can be read.
 func (w *remoteWorker) Events(seq uint64) []worker.Event {
+	w.mu.Lock()
+	remains := w.remains
+	w.mu.Unlock()
+	if remains != nil {
+		return remains.Events(seq)
+	}
 	events, err := call[[]worker.Event](w.m, wire.OpEvents, wire.EventsArgs{ID: w.id, Seq: seq})
 	if err != nil {
 		return nil

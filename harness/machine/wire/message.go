@@ -57,8 +57,11 @@ type SpawnArgs struct {
 	Args []string
 }
 
-// Started is a worker or process that runs.
-type Started struct{ PID int }
+// Started is a worker or process that runs. Frames are those of a worker, if they are known: see worker.Exhume.
+type Started struct {
+	PID    int
+	Frames []uint64 `json:",omitempty"`
+}
 
 // EventsArgs ask for the history of a program.
 type EventsArgs struct {
