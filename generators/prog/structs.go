@@ -186,7 +186,7 @@ var Requests = func() map[string]*Request {
 		{"resvsp", "XFS_IOC_RESVSP64", 0x4030582a, 48, 0, "space_resv", "unwritten"},
 		{"unresvsp", "XFS_IOC_UNRESVSP64", 0x4030582b, 48, 0, "space_resv", "punch"},
 		{"zero_range", "XFS_IOC_ZERO_RANGE", 0x40305839, 48, 0, "space_resv", "zero-range"},
-		{"f2fs_move", "F2FS_IOC_MOVE_RANGE", 0xc020f509, 32, 32, "f2fs_move", "f2fs-move"},
+		{"f2fs_move", "F2FS_IOC_MOVE_RANGE", 0xc020f509, 32, 0, "f2fs_move", "f2fs-move"},
 		{"f2fs_pin_file", "F2FS_IOC_GET_PIN_FILE", 0x8004f50e, 0, 4, "flags", "f2fs-ioctl"},
 		{"f2fs_defragment", "F2FS_IOC_DEFRAGMENT", 0xc010f508, 16, 16, "f2fs_defragment", "f2fs-ioctl"},
 		{"f2fs_features", "F2FS_IOC_GET_FEATURES", 0x8004f50c, 0, 4, "flags", "f2fs-ioctl"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"faultline/generators/entry"
 	"faultline/generators/prog"
 )
 
@@ -20,26 +21,43 @@ type operation struct {
 	faults string
 	// self is the call with a mapping of its own file as memory.
 	self string
+	// bytes are what the call reads where it is stopped; zeros if it is empty.
+	bytes string
 }
 
 // operations are all that can be stopped, in order.
 var operations = []operation{
-	{"pread", "rdwr", nil, "pread(d, u, 0)", 1, "store", "pread(d, m[9p:10p], 0)"},
-	{"pread-direct", "rdwr|direct", nil, "pread(d, u, 0)", 1, "store", "pread(d, m[9p:10p], 0)"},
-	{"pwrite", "rdwr", nil, "pwrite(d, u, 0)", 1, "load", "pwrite(d, m[9p:10p], 0)"},
-	{"pwrite-direct", "rdwr|direct", nil, "pwrite(d, u, 0)", 1, "load", "pwrite(d, m[9p:10p], 0)"},
-	{"pwrite-append", "rdwr|append", nil, "write(d, u)", 1, "load", "write(d, m[9p:10p])"},
+	{"pread", "rdwr", nil, "pread(d, u, 0)", 1, "store", "pread(d, m[9p:10p], 0)", ""},
+	{"pread-direct", "rdwr|direct", nil, "pread(d, u, 0)", 1, "store", "pread(d, m[9p:10p], 0)", ""},
+	{"pwrite", "rdwr", nil, "pwrite(d, u, 0)", 1, "load", "pwrite(d, m[9p:10p], 0)", ""},
+	{"pwrite-direct", "rdwr|direct", nil, "pwrite(d, u, 0)", 1, "load", "pwrite(d, m[9p:10p], 0)", ""},
+	{"pwrite-append", "rdwr|append", nil, "write(d, u)", 1, "load", "write(d, m[9p:10p])", ""},
 	{"fiemap", "rdwr", []string{"serve(u[0:1p])", "put(u[1p-32:1p], fiemap{fm_length=-1, fm_extent_count=8})"},
-		"ioctl(d, fiemap, u[1p-32:1p+448])", 2, "store", ""},
-	{"getdents", "rdwr", []string{manyNames, "g = open(D, rdonly)"}, "getdents(g, u)", 1, "store", ""},
-	{"statx", "rdwr", nil, "statx(D/A, u[0:256])", 1, "store", ""},
-	{"readlink", "rdwr", []string{"symlink(D/A, D/L)"}, "readlink(D/L, u[0:100])", 1, "store", ""},
-	{"getxattr", "rdwr", []string{attribute, "setxattr(d, v[0:7], v[7:47], set)"}, "getxattr(d, v[0:7], u[0:100])", 1, "store", ""},
-	{"listxattr", "rdwr", []string{attribute, "setxattr(d, v[0:7], v[7:47], set)"}, "listxattr(d, u)", 1, "store", ""},
-	{"setxattr", "rdwr", []string{attribute}, "setxattr(d, v[0:7], u[0:40], set)", 1, "load", ""},
-	{"uring_read", "rdwr", nil, "uring_read(d, u, 0)", 1, "store", "uring_read(d, m[9p:10p], 0)"},
-	{"uring_write", "rdwr", nil, "uring_write(d, u, 0)", 1, "load", "uring_write(d, m[9p:10p], 0)"},
+		"ioctl(d, fiemap, u[1p-32:1p+448])", 2, "store", "", ""},
+	{"getdents", "rdwr", []string{manyNames, "g = open(D, rdonly)"}, "getdents(g, u)", 1, "store", "", ""},
+	{"statx", "rdwr", nil, "statx(D/A, u[0:256])", 1, "store", "", ""},
+	{"readlink", "rdwr", []string{"symlink(D/A, D/L)"}, "readlink(D/L, u[0:100])", 1, "store", "", ""},
+	{"getxattr", "rdwr", []string{attribute, "setxattr(d, v[0:7], v[7:47], set)"}, "getxattr(d, v[0:7], u[0:100])", 1, "store", "", ""},
+	{"listxattr", "rdwr", []string{attribute, "setxattr(d, v[0:7], v[7:47], set)"}, "listxattr(d, u)", 1, "store", "", ""},
+	{"setxattr", "rdwr", []string{attribute}, "setxattr(d, v[0:7], u[0:40], set)", 1, "load", "", ""},
+	{"uring_read", "rdwr", nil, "uring_read(d, u, 0)", 1, "store", "uring_read(d, m[9p:10p], 0)", ""},
+	{"uring_write", "rdwr", nil, "uring_write(d, u, 0)", 1, "load", "uring_write(d, m[9p:10p], 0)", ""},
+	{"name-to-handle", "rdwr", []string{"v = anon(zero*4)", "serve(u[0:1p])", "put(u[1p-8:1p], file_handle{handle_bytes=128})"},
+		"name_to_handle_at(D/A, u[1p-8:1p+128], v)", 2, "store", "", ""},
+	{"open-by-handle", "rdwr", nil, "h = open_by_handle_at(d, u[0:136], rdonly)", 1, "load", "", ""},
+	{"file-getattr", "rdwr", nil, "file_getattr(D/A, u[0:24])", 1, "store", "", ""},
+	{"file-setattr", "rdwr", nil, "file_setattr(D/A, u[0:24])", 1, "load", "", ""},
+	{"statmount", "rdwr", mountOfA, "statmount(v[0:24], u[0:512])", 1, "store", "", ""},
+	{"quotactl", "rdwr", nil, "quotactl(d, getquota, u[0:72])", 1, "store", "", ""},
+	{"encoded-write", "rdwr", encodedArgs, "ioctl(d, btrfs_encoded_write, v[16:144])", 1, "load", "", entry.Frame + " + zero*1p-11"},
 }
+
+// mountOfA makes the request of statmount(2) for the mount of D/A: statx leaves its number, which goes through a pipe.
+var mountOfA = []string{"v = anon(zero*400)", "statx(D/A, v[100:356])", "q = pipe()", "write(q, v[244:252])", "put(v[0:24], mount_request{size=24, param=3})", "read(q, v[8:16])"}
+
+// encodedArgs make the struct of a write of compressed data, and the vector that it points to.
+var encodedArgs = []string{"v = anon(zero*144)", "put(v[0:16], iovec{iov_base=u[0:11], iov_len=11})",
+	"put(v[16:144], btrfs_encoded{iov=v[0:16], iovcnt=1, len=8192, unencoded_len=8192, compression=2})"}
 
 // attribute is a name and a value for one.
 const attribute = `v = anon("user.a" + zero*1 + 'v'*40)`
@@ -109,7 +127,7 @@ func program(o operation, by onlooker) *prog.Prog {
 	if by.fails != "" {
 		step += " -> " + by.fails
 	}
-	fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\np2: %s\nproceeds(p2)\nserve(%s)\nwait(t1)\nwait(p2)\n", o.call, o.stop(), step, o.stop())
+	fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\np2: %s\nproceeds(p2)\n%s\nwait(t1)\nwait(p2)\n", o.call, o.stop(), step, o.serve())
 	return parsed(b.String())
 }
 
@@ -121,6 +139,14 @@ func (o operation) steps() []string {
 
 // stop is the page where it is stopped.
 func (o operation) stop() string { return fmt.Sprintf("u[%dp:%dp]", o.pages-1, o.pages) }
+
+// serve is the step that lets it go.
+func (o operation) serve() string {
+	if o.bytes == "" {
+		return fmt.Sprintf("serve(%s)", o.stop())
+	}
+	return fmt.Sprintf("serve(%s, %s)", o.stop(), o.bytes)
+}
 
 // danger is a program that hangs if the touch waits for the stopped operation: the operation's own buffer is a mapping of its file, where that is what the
 // touch stands for; or else who should serve the operation touches before.
@@ -137,7 +163,7 @@ func danger(o operation, by onlooker) *prog.Prog {
 	for _, line := range strings.Split(by.setup, "\n") {
 		b.WriteString("p2: " + line + "\n")
 	}
-	fmt.Fprintf(&b, "wait(p2)\nt1: %s -> any\np2: %s -> any\nwait(p2)\nserve(%s)\nwait(t1)\n", o.call, by.step, o.stop())
+	fmt.Fprintf(&b, "wait(p2)\nt1: %s -> any\np2: %s -> any\nwait(p2)\n%s\nwait(t1)\n", o.call, by.step, o.serve())
 	return parsed(strings.Replace(b.String(), "p2: "+by.step, "stalled("+o.stop()+")\np2: "+by.step, 1))
 }
 

@@ -89,7 +89,7 @@ func alone(o operation, call bool) *prog.Prog {
 		b.WriteString(line + "\n")
 	}
 	if call {
-		fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\nserve(%s)\nwait(t1)\n", o.call, o.stop(), o.stop())
+		fmt.Fprintf(&b, "t1: %s -> any\nstalled(%s)\n%s\nwait(t1)\n", o.call, o.stop(), o.serve())
 	}
 	return parsed(b.String())
 }

@@ -1,7 +1,7 @@
 package target
 
 import (
-	"fmt"
+	"errors"
 	"os"
 
 	"faultline/generators/prog"
@@ -50,14 +50,18 @@ func (p *prober) parents() error {
 	return p.request("xfs_parents", map[string]int64{"gp_bufsize": 1024, "gp_buffer": int64(p.at(bytesAt))})
 }
 
-// move moves a page to another file, and looks at what it has left.
+// move moves a page to another file, and looks at it.
 func (p *prober) move() error {
 	return p.second('v', func(f *os.File) error {
 		if err := p.request("f2fs_move", map[string]int64{"dst_fd": int64(f.Fd()), "len": int64(p.page)}); err != nil {
 			return err
 		}
-		if err := p.begins(0, "ioctl(F2FS_IOC_MOVE_RANGE)"); err != nil {
-			return fmt.Errorf("%w to zeros", err)
+		var b [1]byte
+		if _, err := f.ReadAt(b[:], 0); err != nil {
+			return err
+		}
+		if b[0] != 'd' {
+			return errors.New("ioctl(F2FS_IOC_MOVE_RANGE) did not bring the bytes of the source")
 		}
 		return nil
 	})

@@ -50,7 +50,7 @@ var rules = []rule{
 	{"harness/footprint/picture", []string{"harness/footprint/matrix"}},
 	{"harness/target", []string{"generators/prog", "harness/uring", "harness/mount", "harness/demand", "harness/self", "harness/watch", "harness/machine/...", "harness/guest/...", "targetfs/..."}},
 	{"harness", []string{"generators/prog", "harness/self", "harness/watch", "harness/worker", "harness/machine", "harness/target", "results"}},
-	{"harness/footprint", []string{"generators/prog", "harness", "harness/footprint/...", "results"}},
+	{"harness/footprint", []string{"generators/prog", "generators/entry", "harness", "harness/footprint/...", "results"}},
 	{"harness/campaign", []string{"generators/...", "harness", "harness/self", "harness/target", "results"}},
 	// The regressions are nothing but programs.
 	{"harness/cli", []string{"generators/...", "harness/...", "targetfs/...", "results", "suites/regress"}},
