@@ -87,6 +87,7 @@ func run(a Args, out *log.Logger, mounted func() error) error {
 	if err != nil {
 		return Explain(a.Image, err)
 	}
+	readersBesideWork()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
 	lost := make(chan struct{})
@@ -118,6 +119,12 @@ func run(a Args, out *log.Logger, mounted func() error) error {
 			out.Printf("%v; a second signal ends it all the same", err)
 		}
 	}
+}
+
+// readersBesideWork makes room for the threads that wait in read(2) of /dev/fuse, of which go-fuse has one more than GOMAXPROCS when it mounts. Go counts
+// such a thread as running: one that gets a request while all places are taken waits until the scheduler notices that the others sleep.
+func readersBesideWork() {
+	runtime.GOMAXPROCS(2*runtime.GOMAXPROCS(0) + 1)
 }
 
 // start mounts.

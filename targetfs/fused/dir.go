@@ -1,18 +1,59 @@
 package fused
 
 import (
+	"sync"
+
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"faultline/targetfs/disk"
 	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
 )
 
-// OpenDir opens a directory. The kernel keeps what it lists until it changes the directory itself.
+// OpenDir opens a directory. What the kernel has of a listing it keeps until it changes the directory itself. It is made to remember a
+// listing when nothing has changed since the last one: remembering doubles the cost (fs/fuse/readdir.c, fuse_add_dirent_to_cache), which is lost
+// where a directory is listed once, or changes all the time.
 func (n *node) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	if !n.shared() {
-		out.OpenFlags |= fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_CACHE_DIR
+	if n.shared() {
+		return fuse.OK
+	}
+	dir := n.addr(in.NodeId)
+	di, err := n.s.stat(dir)
+	if err != nil {
+		return n.s.status("opendir", dir, err)
+	}
+	out.OpenFlags |= fuse.FOPEN_KEEP_CACHE
+	if n.listed.again(&di) {
+		out.OpenFlags |= fuse.FOPEN_CACHE_DIR
 	}
 	return fuse.OK
+}
+
+// listed remembers when the directories that were opened lately had changed last.
+type listed struct {
+	mu      sync.Mutex
+	changed map[uint64]change
+}
+
+type change struct {
+	sec  int64
+	nsec uint32
+}
+
+// maxListed bounds the memory that listed takes.
+const maxListed = 4096
+
+// again tells whether the directory was opened before and has not changed since. That is a guess about use, and not what keeps listings right.
+func (d *listed) again(di *disk.Dinode) bool {
+	now := change{int64(di.Mtime), di.MtimeNsec}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last, known := d.changed[di.Num.Addr]
+	if d.changed == nil || len(d.changed) >= maxListed {
+		d.changed = map[uint64]change{}
+	}
+	d.changed[di.Num.Addr] = now
+	return known && last == now
 }
 
 // ReleaseDir ends an open directory, which has no state.

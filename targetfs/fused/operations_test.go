@@ -64,6 +64,56 @@ func TestPositionsInADirectorySurviveChanges(t *testing.T) {
 	}
 }
 
+// A directory that stays as it is costs no requests after a while; one that changes shows it at once.
+func TestListingsAreRemembered(t *testing.T) {
+	g := gomega.NewWithT(t)
+	m := mounted(t, "")
+	must(t, os.Mkdir(m.path("d"), 0o755))
+	want := map[string]bool{}
+	add := func(name string) {
+		must(t, os.WriteFile(m.path("d/"+name), nil, 0o600))
+		want[name] = true
+	}
+	list := func() {
+		t.Helper()
+		d, err := os.Open(m.path("d"))
+		must(t, err)
+		names, err := d.Readdirnames(-1)
+		must(t, err, d.Close())
+		got := map[string]bool{}
+		for _, name := range names {
+			got[name] = true
+		}
+		g.Expect(got).To(gomega.Equal(want))
+	}
+	glocks := func() string {
+		_, after, _ := strings.Cut(m.ask("counters"), "glocks of node0:")
+		line, _, _ := strings.Cut(after, "\n")
+		return line
+	}
+	for i := range 500 {
+		add(fmt.Sprint("first", i))
+	}
+	list()
+	before := glocks()
+	list()
+	g.Expect(glocks()).NotTo(gomega.Equal(before), "a second listing asks")
+	g.Eventually(func() bool {
+		before := glocks()
+		list()
+		return glocks() == before
+	}, patience).Should(gomega.BeTrue(), "later ones do not")
+	for i := range 5 {
+		add(fmt.Sprint("more", i))
+		must(t, os.Remove(m.path(fmt.Sprint("d/first", i))))
+		delete(want, fmt.Sprint("first", i))
+		for range 4 {
+			list()
+		}
+	}
+	m.unmount()
+}
+
 func TestUnlinkedFilesLiveUntilTheLastClose(t *testing.T) {
 	g := gomega.NewWithT(t)
 	m := mounted(t, "")

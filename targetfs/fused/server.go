@@ -54,6 +54,7 @@ type node struct {
 	faults  faults
 	orphans orphans
 	around  *around
+	listed  listed
 }
 
 // Image is what the server serves.
