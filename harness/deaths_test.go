@@ -2,11 +2,15 @@ package harness_test
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/onsi/gomega"
 
+	"faultline/generators/prog"
+	"faultline/harness"
 	"faultline/results"
+	"faultline/suites/regress"
 )
 
 // The step in which a kernel dies is known every time: it is read from the memory of the dead guest. Each death takes seconds.
@@ -22,4 +26,22 @@ func TestStepOfEveryDeath(t *testing.T) {
 		g.Expect(o.Step).To(gomega.Equal(selfReadStep), "%d: %s", i, o.Message)
 		g.Expect(sections(o)).To(gomega.ContainElement("events.txt"))
 	}
+}
+
+// A hang on gfs2 comes with the kernel's own lock dump, and with who waits for whom in words. It takes a minute under QEMU.
+func TestCircleOfGlocks(t *testing.T) {
+	if os.Getenv("FAULTLINE_SOAK") == "" {
+		t.Skip("a hang under QEMU takes a minute: FAULTLINE_SOAK=1 runs it")
+	}
+	g := gomega.NewWithT(t)
+	r := realKernel(t, "qemu:5.10")
+	i := slices.IndexFunc(regress.Programs(), func(p *prog.Prog) bool { return p.Name == "regress/gfs2-crossed-writes" })
+	o := r.Run(t.Context(), regress.Programs()[i])
+	g.Expect(o.Verdict).To(gomega.Equal(results.Hang), o.Message)
+	g.Expect(o.Signature).To(gomega.Equal("gfs2_glock_nq < gfs2_fault < copy from user < gfs2_file_write_iter"))
+	g.Expect(sections(o)).To(gomega.ContainElement("glocks.txt"))
+	i = slices.IndexFunc(o.Evidence, func(s harness.Section) bool { return s.Name == "cycle.txt" })
+	g.Expect(i).To(gomega.BeNumerically(">=", 0))
+	g.Expect(o.Evidence[i].Text).To(gomega.MatchRegexp(`(?s)^pwritev\(.* of t\d by \d+ holds the glock 2/[0-9a-f]+ of inode \d+ \(EX\) and waits for the glock 2/.*, which\n` +
+		`pwritev\(.* of t\d by \d+ holds \(EX\), and waits for the glock 2/.*, which\n.*holds \(EX\)\.\n$`))
 }

@@ -154,7 +154,8 @@ func (r *Runner) overdue(ctx context.Context, l worker.Live, m watch.Motion, all
 
 // giveUp ends a program and the worker that is stuck in it.
 func (r *Runner) giveUp(ctx context.Context, j *job, o Outcome, stuck []worker.Live) error {
-	o.Evidence = append(append(o.Evidence, r.processes(stuck)...), history(j, r.proc))
+	processes := r.processes(stuck)
+	o.Evidence = append(slices.Concat(o.Evidence, processes, r.circle(j, processes)), history(j, r.proc))
 	if locks := r.target.Locks(ctx); locks != "" {
 		o.Evidence = append(o.Evidence, Section{"locks.txt", locks})
 	}

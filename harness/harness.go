@@ -1,7 +1,7 @@
 // Package harness runs programs on a target and says what came of them. A Runner is one target with one worker: it sends programs, watches the
 // worker from outside, judges, collects evidence, repeats what failed, and replaces whatever a hang has ruined. It always
 // comes back, whatever the worker does. A Pool is several Runners side by side.
-// It imports prog, results, and the packages below harness.
+// It imports prog, results, targetfs/glock for the lock dumps of kernels, and the packages below harness.
 //
 //	r, err := harness.NewRunner(ctx, func(ctx context.Context) (target.Target, error) {
 //		return target.Open(ctx, "dir:/mnt/x", target.Options{})

@@ -66,7 +66,7 @@ var frameTables = []table{
 	{noise, "", `schedule __schedule __switch_to __switch_to_asm preempt_schedule_irq schedule_timeout schedule_preempt_disabled
 		schedule_hrtimeout_range schedule_hrtimeout_range_clock do_nanosleep io_schedule io_schedule_timeout
 		bit_wait bit_wait_io wait_on_bit __wait_on_bit __wait_on_bit_lock out_of_line_wait_on_bit out_of_line_wait_on_bit_lock
-		gfs2_glock_wait gfs2_glock_async_wait wait_for_common __wait_for_common wait_on_bit_io rwsem_optimistic_spin
+		gfs2_glock_async_wait wait_for_common __wait_for_common wait_on_bit_io rwsem_optimistic_spin
 		ret_from_fork ret_from_fork_asm kthread worker_thread process_one_work do_futex
 		irqentry_exit_to_user_mode irqentry_exit exit_to_user_mode_loop exit_to_user_mode_prepare common_interrupt
 		userspace fork_handler new_thread_handler`},

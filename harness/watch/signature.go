@@ -57,13 +57,22 @@ func Signature(stack []string) string {
 	return strings.Join(parts, " < ")
 }
 
+// tailCalls are functions that some compilers have their only caller jump to, so that the caller is not on the stack: they stand for it.
+var tailCalls = map[string]string{"gfs2_glock_wait": "gfs2_glock_nq"}
+
 // names are the functions of a stack; the end marker of old kernels and unnamed frames are left out.
 func names(stack []string) []string {
 	var all []string
+	stoodFor := "" // by the function further in
 	for _, line := range stack {
-		if name := frameName(line); name != "" {
-			all = append(all, name)
+		name := frameName(line)
+		if name == "" || name == stoodFor {
+			continue
 		}
+		if stoodFor = tailCalls[name]; stoodFor != "" {
+			name = stoodFor
+		}
+		all = append(all, name)
 	}
 	return all
 }

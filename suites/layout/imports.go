@@ -49,7 +49,7 @@ var rules = []rule{
 	{"harness/footprint/lock", []string{"harness/watch"}},
 	{"harness/footprint/picture", []string{"harness/footprint/matrix"}},
 	{"harness/target", []string{"generators/prog", "harness/uring", "harness/mount", "harness/demand", "harness/self", "harness/watch", "harness/machine/...", "harness/guest/...", "targetfs/..."}},
-	{"harness", []string{"generators/prog", "harness/self", "harness/watch", "harness/worker", "harness/machine", "harness/target", "results"}},
+	{"harness", []string{"generators/prog", "harness/self", "harness/watch", "harness/worker", "harness/machine", "harness/target", "targetfs/glock", "results"}},
 	{"harness/footprint", []string{"generators/prog", "generators/entry", "harness", "harness/footprint/...", "results"}},
 	{"harness/campaign", []string{"generators/...", "harness", "harness/self", "harness/target", "results"}},
 	// The regressions are nothing but programs.

@@ -8,9 +8,11 @@ import (
 
 // Cycle finds tasks that wait for each other in a circle: each edge's blocker is the waiter of the next one, and the last one's
 // that of the first. It begins with a task that holds a glock of the circle. Nil when there is no circle.
-func (s *Space) Cycle() []Edge {
+func (s *Space) Cycle() []Edge { return CycleOf(s.Edges()) }
+
+// CycleOf is Cycle for a graph of another origin.
+func CycleOf(edges []Edge) []Edge {
 	search := search{from: map[ownerKey][]Edge{}, finished: map[ownerKey]bool{}}
-	edges := s.Edges()
 	for _, e := range edges {
 		search.from[e.Waiter.key()] = append(search.from[e.Waiter.key()], e)
 	}
@@ -61,7 +63,10 @@ func rotate(cycle []Edge) []Edge {
 //	FUSE READ of B by 77 serves, and waits for B (SH), which
 //	write of B by 1235 holds (EX), and waits for A (EX), which
 //	pread of A by 1234 holds (SH).
-func (s *Space) Explain(cycle []Edge) string {
+func (s *Space) Explain(cycle []Edge) string { return Explain(cycle, s.Title) }
+
+// Explain is a circle in words, with titles for glocks.
+func Explain(cycle []Edge, title func(Name) string) string {
 	if len(cycle) == 0 {
 		return "No task waits for itself.\n"
 	}
@@ -69,10 +74,10 @@ func (s *Space) Explain(cycle []Edge) string {
 	last := cycle[len(cycle)-1]
 	fmt.Fprintf(&b, "%v ", last.Blocker)
 	if last.Kind == Holds {
-		fmt.Fprintf(&b, "holds %s (%v) and ", s.Title(last.Has.Name), last.Has.State)
+		fmt.Fprintf(&b, "holds %s (%v) and ", title(last.Has.Name), last.Has.State)
 	}
 	for i, e := range cycle {
-		fmt.Fprintf(&b, "waits for %s, which\n%v %s", s.what(e), e.Blocker, e.relation())
+		fmt.Fprintf(&b, "waits for %s, which\n%v %s", e.what(title), e.Blocker, e.relation())
 		if i < len(cycle)-1 {
 			b.WriteString(", and ")
 		}
@@ -81,11 +86,11 @@ func (s *Space) Explain(cycle []Edge) string {
 	return b.String()
 }
 
-func (s *Space) what(e Edge) string {
+func (e Edge) what(title func(Name) string) string {
 	if e.Kind == Serves {
 		return e.What
 	}
-	return fmt.Sprintf("%s (%v)", s.Title(e.Want.Name), e.Want.State)
+	return fmt.Sprintf("%s (%v)", title(e.Want.Name), e.Want.State)
 }
 
 // relation is what the blocker has to do with what the waiter waits for.
