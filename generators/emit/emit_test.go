@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -238,6 +239,32 @@ func TestWrongExpectations(t *testing.T) {
 			g.Expect(code).To(gomega.Equal(1))
 		})
 	}
+}
+
+// Who may not stop system calls is told so in one line, and it is no result of the file system's.
+func TestNoUserfaultfd(t *testing.T) {
+	g := gomega.NewWithT(t)
+	if allowed, err := os.ReadFile("/proc/sys/vm/unprivileged_userfaultfd"); err != nil || string(allowed) != "0\n" {
+		t.Skipf("everybody may stop system calls here, or nobody: vm.unprivileged_userfaultfd is %q, %v", allowed, err)
+	}
+	exe := compile(t, emit.C(parsed(t, "prog planted/stall\nneeds stall\nb = anon('b'*1p)\nu = stall(1p)\nt1: load(u) -> 1p\nstalled(u) -> 0\nserve(u)\nwait(t1)\n")))
+	dir, err := os.MkdirTemp("", "faultline-")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer os.RemoveAll(dir)
+	inside := filepath.Join(dir, "repro")
+	text, err := os.ReadFile(exe)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(os.WriteFile(inside, text, 0o755)).To(gomega.Succeed())
+	g.Expect(os.Chmod(dir, 0o777)).To(gomega.Succeed())
+	cmd := exec.Command(inside, dir)
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	said, err := cmd.CombinedOutput()
+	g.Expect(err).To(gomega.HaveOccurred())
+	g.Expect(cmd.ProcessState.ExitCode()).To(gomega.Equal(2), string(said))
+	g.Expect(string(said)).To(gomega.Equal("repro: cannot stop system calls: needs userfaultfd(2), as root or with vm.unprivileged_userfaultfd=1: Operation not permitted\n"))
 }
 
 // What cannot begin says how it is used and is no result of the file system's.

@@ -162,7 +162,9 @@ static char *stall(struct stall *s, char *p, long n, int mode)
 	if (p == MAP_FAILED)
 		return p;
 	s->fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (s->fd < 0 || ioctl(s->fd, UFFDIO_API, &api) || ioctl(s->fd, UFFDIO_REGISTER, &all) || (wp && ioctl(s->fd, UFFDIO_WRITEPROTECT, &protect)))
+	if (s->fd < 0 || ioctl(s->fd, UFFDIO_API, &api))
+		err(2, "cannot stop system calls: needs userfaultfd(2), as root or with vm.unprivileged_userfaultfd=1");
+	if (ioctl(s->fd, UFFDIO_REGISTER, &all) || (wp && ioctl(s->fd, UFFDIO_WRITEPROTECT, &protect)))
 		return MAP_FAILED;
 	s->pid = getpid();
 	s->at = p;
