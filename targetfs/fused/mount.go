@@ -66,8 +66,9 @@ func (s *Server) open() error {
 	if err != nil {
 		return fmt.Errorf("mount an image: %w", err)
 	}
+	device := newEager(f)
 	fail := func(err error) error {
-		f.Close()
+		device.Close()
 		return fmt.Errorf("mount %s: %w", s.options.Image, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
@@ -80,12 +81,12 @@ func (s *Server) open() error {
 	if err != nil {
 		return fail(err)
 	}
-	im, err := image.Open(f, size, image.Options{
+	im, err := image.Open(device, size, image.Options{
 		ReadOnly: s.options.ReadOnly, Quota: s.options.Quota, Journal: s.options.Journal})
 	if err != nil {
 		return fail(err)
 	}
-	s.file, s.image = f, im
+	s.file, s.image = device, im
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -23,7 +22,7 @@ import (
 type Server struct {
 	options Options
 	log     *log.Logger
-	file    *os.File // the image, locked
+	file    *eager // the image, locked
 	image   *image.Image
 	space   *glock.Space
 	nodes   []*node
