@@ -203,7 +203,20 @@ var naiveRequests = map[string]func(*ask) string{
 		a.answer("moved_len", 1)
 		return ""
 	},
-	"fitrim": func(a *ask) string { a.answer("len", int64(a.dice.IntN(1000))); return "" },
+	"xfs_exchange": (*ask).exchange,
+	"f2fs_move": func(a *ask) string {
+		src, dst, n := a.files[a.f.file], a.files[a.fd("dst_fd").file], int(a.num("len"))
+		from := int(a.num("pos_in"))
+		a.put(dst, int(a.num("pos_out")), slices.Clone(src.data[from:from+n]))
+		if a.chance(2) {
+			clear(src.data[from : from+n])
+		}
+		return ""
+	},
+	"resvsp":     func(*ask) string { return "" },
+	"unresvsp":   (*ask).blank,
+	"zero_range": (*ask).blank,
+	"fitrim":     func(a *ask) string { a.answer("len", int64(a.dice.IntN(1000))); return "" },
 	"getfsmap": func(a *ask) string {
 		count := int(a.num("fmh_count"))
 		found := 1 + a.dice.IntN(count)
@@ -251,6 +264,26 @@ func (a *ask) clone() string {
 		moved[0]++
 	}
 	a.put(a.files[a.f.file], to, moved)
+	return ""
+}
+
+// blank zeroes what is within the file.
+func (a *ask) blank() string {
+	file, from := a.files[a.f.file], int(a.num("l_start"))
+	if to := min(from+int(a.num("l_len")), file.size); from < to {
+		clear(file.data[from:to])
+	}
+	return ""
+}
+
+func (a *ask) exchange() string {
+	one, two, n := a.files[a.fd("file1_fd").file], a.files[a.f.file], int(a.num("length"))
+	first, second := one.data[a.num("file1_offset"):][:n], two.data[a.num("file2_offset"):][:n]
+	kept := slices.Clone(first)
+	copy(first, second)
+	if a.bug != "exchange" {
+		copy(second, kept)
+	}
 	return ""
 }
 
@@ -338,7 +371,13 @@ func (r structured) detour(at string, bytes int) string {
 // asks are requests with the struct that each is given, the room it needs, and the descriptor.
 func (r structured) asks() (fd, request, value string, room int) {
 	page := func() int { return r.IntN(3) }
-	switch r.IntN(8) {
+	switch r.IntN(11) {
+	case 8:
+		return "e", "xfs_exchange", fmt.Sprintf("xfs_exchange{file1_fd=d, file1_offset=%dp, file2_offset=%dp, length=%dp}", page(), r.IntN(2), 1+r.IntN(2)), 40
+	case 9:
+		return "d", "f2fs_move", fmt.Sprintf("f2fs_move{dst_fd=e, pos_in=%dp, pos_out=%dp, len=1p}", page(), r.IntN(2)), 32
+	case 10:
+		return "d", r.pick("resvsp", "unresvsp", "zero_range"), fmt.Sprintf("space_resv{l_start=%d, l_len=%d}", r.IntN(40), 1+r.IntN(40)), 48
 	case 0:
 		return "e", "clonerange", fmt.Sprintf("clone_range{src_fd=d, src_offset=%dp, src_length=%dp, dest_offset=%dp}", page(), 1+page(), page()), 32
 	case 1:
@@ -442,7 +481,7 @@ func TestStructsAgainstANaiveModel(t *testing.T) {
 
 // Requests with any of these faults are found out.
 func TestPlantedFaultsOfRequests(t *testing.T) {
-	for _, bug := range []string{"clone", "dedupe", "answer"} {
+	for _, bug := range []string{"clone", "dedupe", "answer", "exchange"} {
 		t.Run(bug, func(t *testing.T) {
 			for seed := range uint64(3000) {
 				if p := derived(t, structs(seed)); p != nil {

@@ -79,6 +79,10 @@ func (v *value) at(from, width int64) (b bounds, known bool) {
 				return b, known
 			}
 		}
+		// Bytes that begin elsewhere, as after a page was moved, are no number of the struct's.
+		if _, set := v.fields[f.Name]; (set || v.refs[f.Name] != nil) && f.At < from+width && from < f.At+f.Width {
+			return b, false
+		}
 	}
 	return exactly(0), v.rest
 }
