@@ -28,6 +28,9 @@ func (b *local) makeOther(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if death := b.on.Death(); death != nil {
+			return death
+		}
 		reasons = append(reasons, err.Error())
 	}
 	if b.opts.Other != "" {

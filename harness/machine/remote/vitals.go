@@ -10,11 +10,16 @@ import (
 // starvedFor is for how many seconds a silent guest may want more CPU time than it gets.
 const starvedFor = 60
 
+// awakeFor is for how many seconds a silent guest must have had what CPU time it wanted: one is chance on a busy machine, and after a time without any it has
+// much to do before it can say something.
+const awakeFor = 5
+
 // vitals are what the guest's process on this machine has done in its silence.
 type vitals struct {
-	began       watch.Snapshot
+	began, last watch.Snapshot
 	span        time.Duration
-	ran, waited time.Duration
+	ran         time.Duration
+	awake       int // seconds
 }
 
 // starved reports that the guest is silent because it gets no CPU, as far as that can be seen.
@@ -28,12 +33,15 @@ func (m *Machine) starved(seconds int) bool {
 	}
 	v := &m.vitals
 	if seconds == 0 {
-		*v = vitals{began: now}
+		*v = vitals{began: now, last: now}
 		return true
 	}
-	v.span = now.At.Sub(v.began.At)
-	v.ran, v.waited = total(now, v.began)
-	return v.waited > v.ran
+	if ran, waited := total(now, v.last); waited <= ran {
+		v.awake++
+	}
+	v.last, v.span = now, now.At.Sub(v.began.At)
+	v.ran, _ = total(now, v.began)
+	return v.awake < awakeFor
 }
 
 // total is the CPU time that the threads of a process have had between two snapshots, and for how long they wanted some.

@@ -37,6 +37,23 @@ func TestStarved(t *testing.T) {
 	g.Expect(m.vitals.ran).To(gomega.BeNumerically(">", 0))
 }
 
+// A second in which it had its CPU time does not say that a guest is stuck; some do.
+func TestAwakeForSomeTime(t *testing.T) {
+	g := gomega.NewWithT(t)
+	m := &Machine{}
+	m.opts.PID = os.Getpid()
+	g.Expect(m.starved(0)).To(gomega.BeTrue())
+	looks := 0
+	g.Eventually(func() bool {
+		looks++
+		spin(20 * time.Millisecond)
+		return m.starved(1)
+	}, time.Minute, time.Millisecond).Should(gomega.BeFalse())
+	g.Expect(looks).To(gomega.BeNumerically(">=", awakeFor))
+	g.Expect(m.starved(0)).To(gomega.BeTrue(), "it has spoken in between")
+	g.Expect(m.vitals.awake).To(gomega.BeZero())
+}
+
 func spin(long time.Duration) {
 	for end := time.Now().Add(long); time.Now().Before(end); {
 	}
