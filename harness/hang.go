@@ -155,7 +155,7 @@ func (r *Runner) overdue(ctx context.Context, l worker.Live, m watch.Motion, all
 // giveUp ends a program and the worker that is stuck in it.
 func (r *Runner) giveUp(ctx context.Context, j *job, o Outcome, stuck []worker.Live) error {
 	processes := r.processes(stuck)
-	o.Evidence = append(slices.Concat(o.Evidence, processes, r.circle(j, processes)), history(j, r.proc))
+	o.Evidence = append(slices.Concat(o.Evidence, r.circle(j, processes), processes), history(j, r.proc))
 	if locks := r.target.Locks(ctx); locks != "" {
 		o.Evidence = append(o.Evidence, Section{"locks.txt", locks})
 	}
