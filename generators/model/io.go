@@ -221,6 +221,9 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	if c.fd.direct && sp.sure < sp.n && (sp.align < m.page || c.off%m.page != 0) {
 		m.prog.Need("sub-block-efault")
 	}
+	if c.fd.direct && sp.sure > 0 && sp.sure < sp.n && c.off+sp.sure < m.view(i).maxSize() {
+		m.prog.Need("short-dio-keeps")
+	}
 	i.cutShort = i.cutShort || !c.fd.direct && sp.sure < sp.n
 	want, sure, can := m.writeResults(&c, sp)
 	if can > 0 {

@@ -74,6 +74,7 @@ var Needs = []Need{
 	{"clean-tail", "what is stored behind the end of a file through a mapping never reaches the file when it grows (generic/363)"},
 	{"clean-tail-direct", "nor when a direct write makes it grow"},
 	{"clean-efault", "a write behind the end of the file that fails with EFAULT leaves the size alone"},
+	{"short-dio-keeps", "a direct write that ends short in a bad buffer leaves the data behind its end alone"},
 	{"unstable-buffer", "a direct read into memory that others write meanwhile is neither taken for corruption nor zeroed"},
 	{"exact-punch", "punching or zeroing part of a page changes nothing outside of the range, whatever else is done to the file"},
 	{"punch-keeps-size", "punching or zeroing a range across the end of the file, with FALLOC_FL_KEEP_SIZE, leaves its size alone"},

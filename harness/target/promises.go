@@ -95,6 +95,13 @@ var promises = []promise{
 		why:    "since 6.15 a write that fails with EFAULT behind the end of the file makes it grow up to its offset",
 		source: "mm/filemap.c: generic_perform_write calls write_end with 0 bytes, which sets i_size (665575cff098 moved the fault-in behind the copy); seen on 6.18"},
 
+	{need: "short-dio-keeps", types: []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "tmpfs", "fuse", "f2fs", "gfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4, xfs, btrfs, tmpfs and fuse seen on 6.18, gfs2 on 5.10 to 7.2, f2fs on 6.1"},
+	{need: "short-dio-keeps", types: []string{"ocfs2"},
+		why:    "a direct write that ends short in a bad buffer zeroes the data in the rest of its range",
+		source: "seen on 5.10, 6.1 and 6.12: suites/regress/testdata/ocfs2-direct-write-zeroes.prog"},
+
 	{need: "unstable-buffer", types: []string{"ext4", "ext3", "ext2", "xfs", "tmpfs", "fuse", "f2fs", "gfs2"}, from: version{5, 10},
 		why:    "kernels before 5.10 were not looked at",
 		source: "ext4, xfs, tmpfs and fuse seen on 6.18: no data checksums"},

@@ -71,6 +71,7 @@ func TestPromisesAreKeptHere(t *testing.T) {
 		"whole-dio":         tryWholeDIO,
 		"clean-efault":      tryCleanEFAULT,
 		"sub-block-efault":  trySubBlockEFAULT,
+		"short-dio-keeps":   tryShortDIOKeeps,
 		"eof-first":         tryEOFFirst,
 		"dirty-seek":        tryDirtySeek,
 		"clean-tail":        tryCleanTail,
@@ -149,6 +150,20 @@ func tryCleanEFAULT(t *testing.T, dir string) {
 		g.Expect(err).To(gomega.Equal(unix.EFAULT))
 		g.Expect(unix.Seek(fd, 0, unix.SEEK_END)).To(gomega.BeZero(), "write at %d", at)
 	}
+}
+
+// tryShortDIOKeeps writes over data, from a buffer whose last page cannot be read.
+func tryShortDIOKeeps(t *testing.T, dir string) {
+	g := gomega.NewWithT(t)
+	page := os.Getpagesize()
+	fd := create(t, dir, unix.O_DIRECT)
+	old := badTail(t, 4)[:3*page] // aligned, and filled with 'w'
+	fill(old, 'o')
+	g.Expect(unix.Pwrite(fd, old, 0)).To(gomega.Equal(3 * page))
+	n, err := unix.Pwrite(fd, badTail(t, 2), 0)
+	g.Expect(err == nil && n <= page || err == unix.EFAULT).To(gomega.BeTrue(), "%d %v", n, err)
+	g.Expect(unix.Pread(fd, old, 0)).To(gomega.Equal(3 * page))
+	g.Expect(allBytes(old[page:], 'o')).To(gomega.BeTrue(), "what is behind the end of the write")
 }
 
 // tryEOFFirst reads into memory that cannot be written.
