@@ -104,6 +104,9 @@ func (r *Runner) blameDeath(o *Outcome, death *machine.Death) {
 	if text := cmp.Or(lastLines(death.Console), logText(lines)); text != "" {
 		o.Evidence = append(o.Evidence, Section{"console.txt", text})
 	}
+	if death.Interrogation != "" {
+		o.Evidence = append(o.Evidence, Section{"silence.txt", death.Interrogation})
+	}
 }
 
 // lastWords are what the kernel of a dead machine said: on its console, or else what of its log has come.

@@ -32,6 +32,9 @@ func (t *inGuest) Close(ctx context.Context) error {
 	return t.Target.Close(ctx)
 }
 
+// interrogation is what guests answer when they are silent: nothing that they complain of themselves.
+const interrogation = "Kernel panic - not syncing: NMI: Not continuing\n"
+
 // guests opens targets, each with a guest of its own, and counts them.
 func guests(temp, spec string, silence time.Duration, count *int) harness.Opener {
 	return func(ctx context.Context) (target.Target, error) {
@@ -39,7 +42,7 @@ func guests(temp, spec string, silence time.Duration, count *int) harness.Opener
 		if err != nil {
 			return nil, err
 		}
-		g, err := fakeguest.Start(ctx, remote.Options{Silence: silence})
+		g, err := fakeguest.Start(ctx, remote.Options{Silence: silence, Interrogate: func([]int) string { return interrogation }})
 		if err != nil {
 			return nil, err
 		}
@@ -127,6 +130,12 @@ func TestGuestsThatDie(t *testing.T) {
 				g.Expect(told[name].Verdict).To(gomega.Equal(results.Pass), "%s: %s", name, told[name].Message)
 			}
 			g.Expect(opened).To(gomega.Equal(3))
+			if fault == "stall" {
+				g.Expect(o.Evidence).To(gomega.ContainElement(harness.Section{Name: "silence.txt", Text: interrogation}))
+				g.Expect(o.Signature).To(gomega.Equal("the guest fell silent"))
+			} else {
+				g.Expect(sections(o)).NotTo(gomega.ContainElement("silence.txt"))
+			}
 			if fault == "panic" {
 				g.Expect(sections(o)).To(gomega.ContainElement("console.txt"))
 				g.Expect(o.Signature).To(gomega.Equal("gfs2_glock_nq < gfs2_fault < copy to user < gfs2_file_read_iter"))

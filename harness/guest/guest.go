@@ -29,6 +29,7 @@ type Guest struct {
 	folder  folder
 	channel Channel
 	console *Console
+	kind    kernels.Kind
 
 	keeper *exec.Cmd // a process between us and the guest
 	lease  io.WriteCloser
@@ -111,7 +112,7 @@ func launch(s Spec) (*Guest, error) {
 		m.close()
 		return nil, err
 	}
-	g := &Guest{channel: m.channel, exited: make(chan struct{})}
+	g := &Guest{channel: m.channel, kind: s.Kernel.Kind, exited: make(chan struct{})}
 	err = g.startKeeper(s.Temp, append(m.theirs, theirConsole))
 	if err != nil {
 		return nil, errors.Join(err, m.channel.Close(), console.Close())

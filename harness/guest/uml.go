@@ -38,7 +38,7 @@ func umlMachine(s Spec) (machine, error) {
 		return machine{}, err
 	}
 	args := []string{
-		fmt.Sprintf("mem=%dM", s.Memory>>20), "initrd=" + s.Initrd, "uml_dir=./", "umid=guest",
+		fmt.Sprintf("mem=%dM", s.Memory>>20), "initrd=" + s.Initrd, "uml_dir=./", "umid=" + umlName,
 		"con=null", "con0=fd:0,fd:1", "ssl=null", "ssl0=fd:3,fd:4",
 	}
 	for i := range s.Disks {
@@ -51,6 +51,9 @@ func umlMachine(s Spec) (machine, error) {
 	}}
 	return m, m.wire()
 }
+
+// umlName is the folder of the sockets that User Mode Linux makes, in the guest's folder.
+const umlName = "guest"
 
 // wire makes the two pipes.
 func (m *machine) wire() error {

@@ -110,6 +110,9 @@ type Death struct {
 	Outside bool
 	// Console is the end of what its kernel printed; empty if there is no console.
 	Console string
+	// Interrogation is what a silent machine was doing, as its emulator and its kernel said when they were asked from outside, after Console. What its kernel
+	// complains of there is our doing.
+	Interrogation string
 }
 
 func (d *Death) Error() string { return "the guest is gone: " + d.How }

@@ -106,6 +106,7 @@ func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
 	mark := vm.Console().Mark()
 	m, err := remote.Dial(ctx, credit.Host(vm.Channel()), remote.Options{
 		PID: vm.PID(), Memory: vm.Memory(), Exited: vm.Exited(), How: vm.How, Console: func() string { return vm.Console().TextSince(mark) },
+		Interrogate: vm.Interrogate,
 	})
 	if err != nil {
 		return &guest.Error{What: "move into a guest", Err: err, Console: vm.Console().TextSince(mark)}

@@ -54,7 +54,22 @@ func (m *Machine) autopsy(err error) *machine.Death {
 	if m.opts.Memory != nil {
 		m.exhume()
 	}
+	if d.Silent && m.opts.Interrogate != nil {
+		d.Interrogation = m.opts.Interrogate(m.atWork())
+	}
 	return d
+}
+
+// atWork are the threads that were at a step.
+func (m *Machine) atWork() (threads []int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.workers {
+		for _, l := range w.Live() {
+			threads = append(threads, l.TID)
+		}
+	}
+	return threads
 }
 
 // exhume looks into the memory of the dead for what its workers did.

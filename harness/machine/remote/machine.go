@@ -22,6 +22,8 @@ type Options struct {
 	How    func() string
 	// Console is what the guest has printed since Dial.
 	Console func() string
+	// Interrogate asks a silent guest from outside what it does, and what the threads do. It comes back within seconds.
+	Interrogate func(threads []int) string
 	// Memory is the guest's physical memory, which can be read after its death too.
 	Memory io.ReaderAt
 	// PID is the guest's process on this machine. While that wants more CPU time than it gets, the guest's silence means nothing.

@@ -202,7 +202,9 @@ func TestDeaths(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			g := gomega.NewWithT(t)
-			m := guest(t, remote.Options{Silence: 2 * time.Second}).Machine
+			// What a silent guest says when it is asked is panic enough, and all the same no word of its own.
+			answer := "Kernel panic - not syncing: NMI: Not continuing"
+			m := guest(t, remote.Options{Silence: 2 * time.Second, Interrogate: func([]int) string { return answer }}).Machine
 			w := startWorker(t, m)
 			p, err := m.Spawn("remote-test-echo", "")
 			g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -225,6 +227,8 @@ func TestDeaths(t *testing.T) {
 			g.Expect(death.How).To(gomega.HavePrefix(want.how))
 			g.Expect(death.Silent).To(gomega.Equal(want.silent))
 			g.Expect(death.Outside).To(gomega.Equal(want.outside))
+			g.Expect(death.Interrogation == answer).To(gomega.Equal(want.silent), "nobody else is asked")
+			g.Expect(death.Console).NotTo(gomega.ContainSubstring(answer))
 			if fault == "panic" {
 				g.Expect(death.Console).To(gomega.ContainSubstring("Kernel panic - not syncing: BUG!"))
 			}
