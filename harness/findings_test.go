@@ -50,6 +50,17 @@ func TestQuickProgramsOnRealKernels(t *testing.T) {
 	}
 }
 
+// Other types get a part of the quick programs, or with FAULTLINE_SOAK=1 all.
+func TestSomeQuickProgramsOnRealKernels(t *testing.T) {
+	every := 25
+	if os.Getenv("FAULTLINE_SOAK") == "1" {
+		every = 1
+	}
+	for _, spec := range []string{"uml:6.12,fs=overlay", "uml:7.2,fs=tmpfs", "uml:6.1,fs=fuse"} {
+		t.Run(spec, func(t *testing.T) { expectKnown(t, spec, quick(every), nil) })
+	}
+}
+
 // oldGFS2 is what fails on gfs2 of 5.10: its tasks take a glock twice, which its own trap ends, or wait for one that a call holds over its user copy.
 var oldGFS2 = []known{
 	{``, results.Crash, selfAccess, "a call's fault in its own buffer takes the glock that the call holds"},
