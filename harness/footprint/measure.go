@@ -46,7 +46,7 @@ func Measure(ctx context.Context, open harness.Opener, choice Choice) (*matrix.F
 	}
 	t := first.Target()
 	m := &measurement{Choice: choice, open: open, ops: ops, by: by, rows: make([]row, len(ops)), f: &matrix.Footprint{
-		Target: t.Spec(), FS: strings.TrimPrefix(t.FS(), "fuse."), Kernel: t.Mount().Kernel, Options: t.Mount().Options, Date: time.Now(),
+		Target: t.Spec(), FS: t.FS(), Kernel: t.Mount().Kernel, Options: t.Mount().Options, Date: time.Now(),
 		Ops: names(ops, func(o operation) string { return o.name }),
 	}}
 	for _, who := range by {

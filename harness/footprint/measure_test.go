@@ -128,11 +128,14 @@ func TestPoliciesAreToldApart(t *testing.T) {
 			g := gomega.NewWithT(t)
 			f := measured(t, "fuse:copy="+policy, Choice{Ops: []string{"pwrite"}, Onlookers: []string{"load-far", "load-other", "stat"}, Prove: true, Deadline: time.Second})
 			g.Expect(policyOf(f)).To(gomega.Equal(policy), picture.Text(f, false))
-			held := matrix.Proceeds
+			baseline, err := matrix.Known(f.FS)
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			held, beyond := matrix.Proceeds, 0
 			if policy == "faulting" || policy == "recursive" {
-				held = matrix.Blocks
+				held, beyond = matrix.Blocks, 2
 				g.Expect(f.Hazards[0].Onlooker).To(gomega.Equal("load-far"))
 			}
+			g.Expect(baseline.Beyond(f)).To(gomega.HaveLen(beyond), "the default policy, and no other file system's kernel, is what it is held against")
 			g.Expect(outcomes(f)).To(gomega.Equal(map[string]matrix.Outcome{"pwrite load-far": held, "pwrite load-other": matrix.Proceeds, "pwrite stat": held}), picture.Text(f, false))
 		})
 	}

@@ -110,6 +110,9 @@ func (f *Footprint) Baseline() string {
 	}
 	text.WriteString("\n")
 	for _, op := range f.Ops {
+		if !f.stopped(op) {
+			continue
+		}
 		text.WriteString(op)
 		for _, by := range f.Onlookers {
 			if c := f.Find(op, by.Name); c != nil && c.Held() {
@@ -121,11 +124,18 @@ func (f *Footprint) Baseline() string {
 	return text.String()
 }
 
-// tried reports that a cell of the onlooker came out.
+// tried reports that a cell of the onlooker came out, stopped that one of the call did.
 func (f *Footprint) tried(onlooker string) bool {
-	return slices.ContainsFunc(f.Cells, func(c Cell) bool {
-		return c.Onlooker == onlooker && c.Outcome != Skipped && c.Outcome != Broken && c.Outcome != Untouched
-	})
+	return slices.ContainsFunc(f.Cells, func(c Cell) bool { return c.Onlooker == onlooker && c.cameOut() })
+}
+
+func (f *Footprint) stopped(op string) bool {
+	return slices.ContainsFunc(f.Cells, func(c Cell) bool { return c.Stopped == op && c.cameOut() })
+}
+
+// cameOut reports that the cell says something of locks.
+func (c *Cell) cameOut() bool {
+	return c.Outcome != Skipped && c.Outcome != Broken && c.Outcome != Untouched
 }
 
 // Beyond says, one line each, where f holds a lock that the baseline does not know of: page faults first. Nothing is said of what the baseline did

@@ -103,7 +103,7 @@ type Hazard struct {
 // cut short.
 type Footprint struct {
 	Target    string     `json:"target"`            // as given to --target
-	FS        string     `json:"fs"`                // type, as in /proc/self/mountinfo, without "fuse."
+	FS        string     `json:"fs"`                // type, as in /proc/self/mountinfo
 	Kernel    string     `json:"kernel"`            // release, as uname -r
 	Options   string     `json:"options,omitempty"` // of the mount
 	Date      time.Time  `json:"date"`
