@@ -8,6 +8,7 @@ import (
 
 	"faultline/harness/target"
 	"faultline/harness/watch"
+	"faultline/harness/machine"
 	"faultline/results"
 )
 
@@ -141,7 +142,7 @@ func TestSettle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := gomega.NewWithT(t)
 			var told []Outcome
-			r := &Runner{opts: Options{Repeats: 2}, out: func(o Outcome) { told = append(told, o) }}
+			r := &Runner{opts: Options{Repeats: 2}, on: machine.Local{}, proven: map[failing]int{}, out: func(o Outcome) { told = append(told, o) }}
 			j := &job{p: plain(t)}
 			for i, v := range row.runs {
 				g.Expect(told).To(gomega.BeEmpty(), "after run %d", i)
