@@ -6,9 +6,9 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"faultline/harness/machine"
 	"faultline/harness/target"
 	"faultline/harness/watch"
-	"faultline/harness/machine"
 	"faultline/results"
 )
 
