@@ -80,6 +80,9 @@ func (r *Runner) mourn(ctx context.Context, death *machine.Death) error {
 	return r.replace(ctx)
 }
 
+// silentGuest is the signature of a guest that says nothing any more, and of which nothing else is known.
+const silentGuest = "the guest fell silent"
+
 // blameDeath turns the death of a machine into a verdict: what its kernel said last, or its silence. A machine that was ended from outside, or
 // ended without a word, says nothing about the program.
 func (r *Runner) blameDeath(o *Outcome, death *machine.Death) {
@@ -94,7 +97,7 @@ func (r *Runner) blameDeath(o *Outcome, death *machine.Death) {
 			o.Kind = results.KernelPanic
 		}
 	case death.Silent:
-		o.Verdict, o.Kind, o.Signature = results.Hang, results.KernelHang, "the guest fell silent"
+		o.Verdict, o.Kind, o.Signature = results.Hang, results.KernelHang, silentGuest
 	case strings.Contains(death.How, "signal: "):
 		o.Verdict, o.Kind, o.Signature = results.Crash, results.KernelPanic, death.How
 	default:

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"slices"
+
 	"faultline/results"
 )
 
@@ -22,10 +24,27 @@ func (r *Runner) repeats(o Outcome) (left int, known bool) {
 		return r.opts.Repeats, false
 	}
 	left = min(r.opts.Repeats, hangRepeats)
+	if o.Signature == silentGuest {
+		return max(left, 1), false // one silence is no verdict
+	}
 	if left > 0 && r.disposable() && r.proven[failing{o.Verdict, o.Signature}] >= provenBy {
 		return 0, true
 	}
 	return left, false
+}
+
+// weigh makes a first run that was no fault of the program's a pass, once it has passed: one that only our own side spoiled, or one in which a guest fell
+// silent, as one does that gets no CPU, and none did later.
+func weigh(first *Outcome, reruns []results.Attempt) {
+	has := func(is func(results.Verdict) bool) bool {
+		return slices.ContainsFunc(reruns, func(a results.Attempt) bool { return is(a.Verdict) })
+	}
+	if first.Signature == silentGuest && !has(results.Verdict.Bad) {
+		first.Verdict, first.Kind = results.Broken, results.InfraTargetLost
+	}
+	if first.Verdict == results.Broken && has(func(v results.Verdict) bool { return v == results.Pass }) {
+		first.Verdict, first.Kind = results.Pass, ""
+	}
 }
 
 // prove notes a program that has failed in all its runs, some of them repeated.

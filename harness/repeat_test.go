@@ -57,3 +57,38 @@ func TestRepeats(t *testing.T) {
 		})
 	}
 }
+
+// A guest that fell silent once is no hang: it may have got no CPU. One that does so again is.
+func TestWeigh(t *testing.T) {
+	hang, pass, broken, wrong := results.Hang, results.Pass, results.Broken, results.Wrong
+	for name, c := range map[string]struct {
+		first     results.Verdict
+		signature string
+		reruns    []results.Verdict
+		want      results.Verdict
+	}{
+		"silent, then passed":          {hang, silentGuest, []results.Verdict{pass, pass}, pass},
+		"silent, then broken":          {hang, silentGuest, []results.Verdict{broken}, broken},
+		"silent, broken, passed":       {hang, silentGuest, []results.Verdict{broken, pass}, pass},
+		"silent twice":                 {hang, silentGuest, []results.Verdict{pass, hang}, hang},
+		"silent, then wrong":           {hang, silentGuest, []results.Verdict{wrong, pass}, hang},
+		"another hang, then passed":    {hang, "a < b", []results.Verdict{pass}, hang},
+		"broken, then passed":          {broken, "", []results.Verdict{broken, pass}, pass},
+		"broken each time":             {broken, "", []results.Verdict{broken}, broken},
+		"wrong, then passed":           {wrong, "pread", []results.Verdict{pass}, wrong},
+		"silent, and could not be run": {hang, silentGuest, nil, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Outcome{Verdict: c.first, Signature: c.signature}
+			var reruns []results.Attempt
+			for _, v := range c.reruns {
+				reruns = append(reruns, results.Attempt{Verdict: v})
+			}
+			weigh(&o, reruns)
+			gomega.NewWithT(t).Expect(o.Verdict).To(gomega.Equal(c.want))
+		})
+	}
+	r := &Runner{opts: Options{Repeats: -1}, on: aGuest{}}
+	left, _ := r.repeats(Outcome{Verdict: hang, Signature: silentGuest})
+	gomega.NewWithT(t).Expect(left).To(gomega.Equal(1), "it is run again in any case")
+}

@@ -293,15 +293,7 @@ func (r *Runner) settle(j *job, o Outcome) {
 func (r *Runner) tell(j *job) {
 	first := *j.first
 	first.Attempts = j.reruns
-	// A run that only our own side spoiled counts for nothing once the program has passed.
-	if first.Verdict == results.Broken {
-		for _, a := range j.reruns {
-			if a.Verdict == results.Pass {
-				first.Verdict, first.Kind = results.Pass, ""
-				break
-			}
-		}
-	}
+	weigh(&first, j.reruns)
 	r.prove(first)
 	r.out(first)
 }
