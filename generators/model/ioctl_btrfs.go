@@ -117,6 +117,19 @@ func (r *request) defrag() (*value, error) {
 	return nil, err
 }
 
+// pieces is the memory that n iovecs, to which the struct points, describe.
+func (r *request) pieces(n int64) (memory prog.Buf, err error) {
+	at, err := r.ref(r.step, "iov")
+	if err != nil {
+		return memory, err
+	}
+	memory, bad, err := r.m.vectorAt(r.step, at.(prog.Buf), n)
+	if bad != nil {
+		err = errors.New("the model wants pieces that can be read")
+	}
+	return memory, err
+}
+
 // encodedRead reads from the beginning of the file into the pieces that the struct points to: a part of it, compressed if it is so on disk; then there may
 // be no room for it (ENOBUFS). The struct is written from behind its flags on.
 func (r *request) encodedRead() (*value, error) {
@@ -127,14 +140,7 @@ func (r *request) encodedRead() (*value, error) {
 	if n[0] < 1 || n[0] > 8 || n[1] != 0 || n[2] != 0 || !r.fd.read {
 		return nil, errors.New("the model reads from the beginning, into up to 8 pieces")
 	}
-	at, err := r.ref(r.step, "iov")
-	if err != nil {
-		return nil, err
-	}
-	memory, bad, err := r.m.vectorAt(r.step, at.(prog.Buf), n[0])
-	if bad != nil {
-		err = errors.New("the model wants pieces that can be read")
-	}
+	memory, err := r.pieces(n[0])
 	if err != nil {
 		return nil, err
 	}
@@ -166,14 +172,7 @@ func (r *request) encodedWrite() (*value, error) {
 	if n[0] < 1 || n[0] > 8 || n[1] != 0 || n[2] != 0 || n[3] != encodedLength || n[4] != encodedLength || n[5] != 0 || n[6] != zstd || n[7] != 0 {
 		return nil, fmt.Errorf("the model writes %d bytes of zstd to the beginning, from up to 8 pieces", encodedLength)
 	}
-	at, err := r.ref(r.step, "iov")
-	if err != nil {
-		return nil, err
-	}
-	memory, bad, err := r.m.vectorAt(r.step, at.(prog.Buf), n[0])
-	if bad != nil {
-		err = errors.New("the model wants pieces that can be read")
-	}
+	memory, err := r.pieces(n[0])
 	if err != nil {
 		return nil, err
 	}
