@@ -14,18 +14,16 @@ import (
 	"faultline/harness"
 	"faultline/harness/target"
 	"faultline/results"
+	"faultline/suites/regress"
 )
 
-// The page that the read is to fill is not in the page cache, and neither is the one that it reads: so it holds the glock when it faults.
-const selfRead = `prog proof/self-read
-file A = hole*1p + 'b'*1p
-d = open(A, rdwr)
-fsync(d)
-fadvise(d, 0, 2p, dontneed)
-m = mmap(d, private, rw, 0, 2p)
-pread(d, m[0:1p], 1p)
-check(m[0:1p], 'b'*1p)
-`
+// selfRead reads a page that is not cached into one that is not either: so an old kernel holds the glock when it faults.
+var selfRead = regression("regress/gfs2-cold-self-read")
+
+func regression(name string) string {
+	i := slices.IndexFunc(regress.Programs(), func(p *prog.Prog) bool { return p.Name == name })
+	return regress.Programs()[i].String()
+}
 
 // selfReadStep is the step of selfRead in which an old kernel dies, from 0.
 const selfReadStep = 4
