@@ -137,5 +137,5 @@ func (n *node) storeAround(ino uint64, off int64) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return
 	}
-	_ = n.fuse.InodeNotifyStoreCache(n.nodeid(ino), off, a.buf[:got-got%page])
+	_ = n.fuse.Store(n.nodeid(ino), off, a.buf[:got-got%page])
 }

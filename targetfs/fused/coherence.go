@@ -139,7 +139,7 @@ func (n *node) dropPages(name glock.Name) {
 	for seen := -1; seen != i.through; {
 		seen = i.through
 		f.mu.Unlock()
-		n.fuse.InodeNotify(n.nodeid(ino), 0, 0)
+		_ = n.fuse.Invalidate(n.nodeid(ino), 0, 0) // it may have forgotten the inode
 		f.mu.Lock()
 	}
 	i.dropping--

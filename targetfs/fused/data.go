@@ -259,7 +259,7 @@ func (n *node) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fu
 	default:
 		return fuse.EINVAL
 	}
-	n.fuse.InodeNotify(in.NodeId, int64(in.Offset), 0)
+	_ = n.fuse.Invalidate(in.NodeId, int64(in.Offset), 0) // a mount that is gone asks no more
 	ino := n.addr(in.NodeId)
 	l := n.begin(&in.InHeader, "seek data", ino)
 	defer l.end()

@@ -100,7 +100,7 @@ func (n *node) prune() {
 	}
 	t.pruning = true
 	go func() {
-		n.fuse.PruneNotify(some)
+		_ = n.fuse.Prune(some)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.pruning = false

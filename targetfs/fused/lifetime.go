@@ -15,12 +15,8 @@ import (
 func (s *Server) serve() {
 	var ends, all sync.WaitGroup
 	for _, n := range s.nodes {
-		serving, served := context.WithCancel(context.Background())
-		ends.Go(func() { connection.Wait(serving, n.device) })
-		all.Go(func() {
-			defer served()
-			n.fuse.Serve()
-		})
+		ends.Go(func() { <-n.fuse.Gone() })
+		all.Go(n.fuse.Serve)
 	}
 	ends.Wait()
 	s.cancel()

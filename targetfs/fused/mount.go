@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
-	"sync"
 	"syscall"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"faultline/targetfs/control"
 	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
+	"faultline/targetfs/session"
 )
 
 // Mount mounts an image on the directories of opts and serves it in the background, until it is unmounted. It mounts with mount(2)
@@ -104,10 +104,7 @@ func (s *Server) mountAll() error {
 	}
 	go s.serve()
 	for _, n := range s.nodes {
-		if err := n.fuse.WaitMount(); err != nil {
-			return errors.Join(fmt.Errorf("mount %s on %s: %w", s.options.Image, n.dir, err), s.Abort())
-		}
-		if n.shared() && n.fuse.KernelSettings().Flags64()&fuse.CAP_DIRECT_IO_ALLOW_MMAP == 0 {
+		if n.shared() && n.fuse.Kernel().Flags64()&fuse.CAP_DIRECT_IO_ALLOW_MMAP == 0 {
 			return errors.Join(ErrOneNode, s.Abort())
 		}
 		n.readAhead()
@@ -150,31 +147,19 @@ func (n *node) mount() error {
 			return ErrNoFusermount
 		}
 	}
-	mounting.Lock()
-	defer mounting.Unlock()
-	before, err := connection.Devices()
-	if err != nil {
-		return err
-	}
-	if n.fuse, err = fuse.NewServer(n, n.dir, n.mountOptions()); err != nil {
-		return err
-	}
-	n.device, err = connection.New(before)
+	n.fuse, err = session.Mount(n, n.dir, n.mountOptions())
 	return err
 }
-
-// mounting is held while a mount is made, so that its descriptor is the one that is new.
-var mounting sync.Mutex
 
 func (n *node) mountOptions() *fuse.MountOptions {
 	o := &n.s.options
 	fast := o.fast()
 	m := &fuse.MountOptions{
 		FsName: o.Image, Name: "gfs2",
-		AllowOther: o.AllowOther, DirectMount: true,
+		AllowOther:       o.AllowOther,
 		DirectMountFlags: syscall.MS_NOSUID | syscall.MS_NODEV,
 		MaxWrite:         1 << 20, MaxBackground: 64,
-		DisableSplice: true, EnableSymlinkCaching: !n.shared(), EnableLocks: n.shared(),
+		EnableSymlinkCaching: !n.shared(), EnableLocks: n.shared(),
 		// All changes come through the kernel, or through notifications. Without this a new mtime drops the pages. But only with it does
 		// each read begin with GETATTR (fs/fuse/file.c, fuse_cache_read_iter), which the user-copy policies need.
 		ExplicitDataCacheControl: fast || n.shared(),
@@ -201,14 +186,8 @@ func (n *node) mountOptions() *fuse.MountOptions {
 	if o.Dev {
 		m.DirectMountFlags &^= syscall.MS_NODEV
 	}
-	if m.DirectMountFlags == 0 {
-		m.DirectMountFlags = syscall.MS_MGC_VAL
-	}
 	if o.ReadOnly {
 		m.DirectMountFlags |= syscall.MS_RDONLY
-	}
-	if o.ReadOnly && os.Geteuid() != 0 {
-		m.Options = append(m.Options, "ro")
 	}
 	return m
 }

@@ -15,6 +15,7 @@ import (
 	"faultline/targetfs/disk"
 	"faultline/targetfs/glock"
 	"faultline/targetfs/image"
+	"faultline/targetfs/session"
 	"faultline/targetfs/usercopy"
 )
 
@@ -47,8 +48,7 @@ type node struct {
 	name    string
 	dir     string
 	glocks  *glock.Node
-	fuse    *fuse.Server
-	device  int // descriptor of its connection
+	fuse    *session.Session
 	inodes  inodes
 	faults  faults
 	orphans orphans
