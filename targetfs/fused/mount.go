@@ -196,7 +196,7 @@ func (n *node) mountOptions() *fuse.MountOptions {
 func (n *node) shared() bool { return n.s.options.nodes() > 1 }
 
 // maxReadAhead is how far the kernel reads ahead of a sequential reader, in KiB.
-const maxReadAhead = 1024
+const maxReadAhead = 4096
 
 // readAhead raises the limit of readahead, which is 128 KiB. Only root may; without it reading is slower.
 func (n *node) readAhead() {

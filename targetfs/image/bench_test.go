@@ -102,7 +102,9 @@ func BenchmarkRead4k(b *testing.B) {
 	}
 }
 
-func BenchmarkLookup(b *testing.B) {
+// benchNames is an image with 10,000 names in its root.
+func benchNames(b *testing.B) *Image {
+	b.Helper()
 	im := benchImage(b, 1<<30)
 	for i := range 10_000 {
 		if err := im.Update(func(tx *Tx) error {
@@ -112,6 +114,29 @@ func BenchmarkLookup(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	return im
+}
+
+// BenchmarkReadDir lists 10,000 names in pieces of 256, as a reader with a buffer of 8 KiB does.
+func BenchmarkReadDir(b *testing.B) {
+	im := benchNames(b)
+	for b.Loop() {
+		for from, n := uint64(0), 1; n > 0; {
+			n = 0
+			if err := im.View(func(tx *Tx) error {
+				return tx.ReadDir(im.Root(), from, func(e DirEntry) bool {
+					n, from = n+1, e.Cookie+1
+					return n < 256
+				})
+			}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	im := benchNames(b)
 	i := 0
 	for b.Loop() {
 		if err := im.View(func(tx *Tx) error {

@@ -17,7 +17,11 @@ type cache struct {
 	limit  int // blocks
 	recent *list.List
 	byAddr map[uint64]*list.Element
+	sorted map[uint64][]DirEntry // entries of committed leaves, clean or dirty, in the order of a listing
 }
+
+// maxSorted bounds the memory that sorted takes: a leaf has some hundred entries at most.
+const maxSorted = 1024
 
 type cached struct {
 	addr uint64
@@ -25,7 +29,7 @@ type cached struct {
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: max(limit, 16), recent: list.New(), byAddr: map[uint64]*list.Element{}}
+	return &cache{limit: max(limit, 16), recent: list.New(), byAddr: map[uint64]*list.Element{}, sorted: map[uint64][]DirEntry{}}
 }
 
 func (c *cache) get(addr uint64) ([]byte, bool) {
@@ -56,6 +60,7 @@ func (c *cache) put(addr uint64, data []byte) {
 func (c *cache) drop(addr uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.sorted, addr)
 	if e, ok := c.byAddr[addr]; ok {
 		c.recent.Remove(e)
 		delete(c.byAddr, addr)
@@ -67,6 +72,24 @@ func (c *cache) clear() {
 	defer c.mu.Unlock()
 	c.recent.Init()
 	clear(c.byAddr)
+	clear(c.sorted)
+}
+
+func (c *cache) getSorted(leaf uint64) ([]DirEntry, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entries, ok := c.sorted[leaf]
+	return entries, ok
+}
+
+// putSorted keeps the entries of a leaf until drop is told that it changes.
+func (c *cache) putSorted(leaf uint64, entries []DirEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.sorted) >= maxSorted {
+		clear(c.sorted)
+	}
+	c.sorted[leaf] = entries
 }
 
 // load is the committed content of block addr. The caller must not change it.

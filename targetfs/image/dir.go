@@ -201,44 +201,41 @@ func (tx *Tx) ReadDir(dir, from uint64, fn func(DirEntry) bool) error {
 		if err != nil {
 			return err
 		}
-		l := gathered{from: from}
-		if err := l.add(disk.DirentsOf(b), dir); err != nil {
+		entries, err := appendEntries(nil, disk.DirentsOf(b), dir)
+		if err != nil {
 			return err
 		}
-		l.yield(fn)
+		sortEntries(entries)
+		yield(entries, from, fn)
 		return nil
 	}
 	return tx.readHashed(&di, from, fn)
 }
 
-// gathered are entries from a position on, in the order of their blocks, to be passed on in that of their cookies.
-type gathered struct {
-	from    uint64
-	entries []DirEntry
-}
-
-// add takes the entries of block addr.
-func (l *gathered) add(area disk.Dirents, addr uint64) error {
+// appendEntries appends the entries of block addr, in the order they have there.
+func appendEntries(all []DirEntry, area disk.Dirents, addr uint64) ([]DirEntry, error) {
 	for e, err := range area.All(addr) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		name := e.Name()
-		if c := cookie(e.Hash, name); c >= l.from {
-			l.entries = append(l.entries, DirEntry{Name: name, Inum: e.Inum, Type: e.Type, Cookie: c})
-		}
+		all = append(all, DirEntry{Name: name, Inum: e.Inum, Type: e.Type, Cookie: cookie(e.Hash, name)})
 	}
-	return nil
+	return all, nil
 }
 
-// yield calls fn for the entries and forgets them. It returns false when fn did.
-func (l *gathered) yield(fn func(DirEntry) bool) bool {
-	slices.SortFunc(l.entries, func(a, b DirEntry) int { return cmp.Compare(a.Cookie, b.Cookie) })
-	for _, e := range l.entries {
+// sortEntries brings entries into the order of their cookies.
+func sortEntries(all []DirEntry) {
+	slices.SortFunc(all, func(a, b DirEntry) int { return cmp.Compare(a.Cookie, b.Cookie) })
+}
+
+// yield calls fn for the sorted entries from a position on. It returns false when fn did.
+func yield(sorted []DirEntry, from uint64, fn func(DirEntry) bool) bool {
+	first, _ := slices.BinarySearchFunc(sorted, from, func(e DirEntry, from uint64) int { return cmp.Compare(e.Cookie, from) })
+	for _, e := range sorted[first:] {
 		if !fn(e) {
 			return false
 		}
 	}
-	l.entries = l.entries[:0]
 	return true
 }

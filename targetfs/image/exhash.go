@@ -380,16 +380,34 @@ func (tx *Tx) readHashed(di *disk.Dinode, from uint64, fn func(DirEntry) bool) e
 	if from>>30 > 0xffffffff {
 		return nil
 	}
-	l := gathered{from: from}
 	return tx.leaves(di, slot(di, uint32(from>>30)), func(_, _, first uint64) (bool, error) {
-		for leaf, err := range tx.chainFrom(di, first) {
-			if err != nil {
-				return false, err
-			}
-			if err := l.add(disk.LeafDirents(leaf.data), leaf.addr); err != nil {
-				return false, err
-			}
-		}
-		return l.yield(fn), nil
+		entries, err := tx.sorted(di, first)
+		return err == nil && yield(entries, from, fn), err
 	})
+}
+
+// sorted are the entries of the chain that begins with leaf first, in the order of their cookies. They must not be changed. Those of a leaf without a
+// chain, as nearly all are, are kept: a listing comes back to each leaf a few times.
+func (tx *Tx) sorted(di *disk.Dinode, first uint64) ([]DirEntry, error) {
+	if _, changed := tx.changed[first]; !changed {
+		if entries, ok := tx.im.cache.getSorted(first); ok {
+			return entries, nil
+		}
+	}
+	var all []DirEntry
+	chained := false
+	for leaf, err := range tx.chainFrom(di, first) {
+		if err != nil {
+			return nil, err
+		}
+		chained = chained || leaf.Next != 0
+		if all, err = appendEntries(all, disk.LeafDirents(leaf.data), leaf.addr); err != nil {
+			return nil, err
+		}
+	}
+	sortEntries(all)
+	if _, changed := tx.changed[first]; !changed && !chained {
+		tx.im.cache.putSorted(first, all)
+	}
+	return all, nil
 }

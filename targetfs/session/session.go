@@ -28,6 +28,7 @@ type Session struct {
 
 	waiting atomic.Int32 // readers that wait for a request, or are about to
 	readers sync.WaitGroup
+	idle    sync.Pool     // *buffers of readers that have left
 	gone    chan struct{} // closed when the kernel has ended the connection
 	once    sync.Once
 }
@@ -55,6 +56,7 @@ func Mount(fs fuse.RawFileSystem, dir string, opts *fuse.MountOptions) (*Session
 	}
 	s := &Session{dir: dir, file: file, fd: int(file.Fd()), size: max(o.MaxWrite+headers, leastBuffer), log: o.Logger, gone: make(chan struct{}),
 		server: fuse.NewProtocolServer(fs, &o)}
+	s.idle.New = func() any { return &buffers{make([]byte, s.size), make([]byte, s.size)} }
 	if s.log == nil {
 		s.log = log.Default()
 	}
@@ -66,7 +68,8 @@ func Mount(fs fuse.RawFileSystem, dir string, opts *fuse.MountOptions) (*Session
 
 // init answers the first request, which is FUSE_INIT.
 func (s *Session) init() error {
-	b := s.buffers()
+	b := s.idle.Get().(*buffers)
+	defer s.idle.Put(b)
 	n, err := s.read(b.in)
 	if err != nil {
 		return err
@@ -99,7 +102,8 @@ func (s *Session) Serve() {
 
 // serve is a reader: it reads requests and answers them, as long as it is needed.
 func (s *Session) serve() {
-	b := s.buffers()
+	b := s.idle.Get().(*buffers)
+	defer s.idle.Put(b)
 	for {
 		n, err := s.read(b.in)
 		if err != nil {
@@ -143,10 +147,6 @@ func (s *Session) stay() bool {
 
 // buffers are what a reader reads into and what it answers from.
 type buffers struct{ in, out []byte }
-
-func (s *Session) buffers() *buffers {
-	return &buffers{make([]byte, s.size), make([]byte, s.size)}
-}
 
 // read waits for a request. ENODEV is the end of the connection.
 func (s *Session) read(p []byte) (int, error) {
