@@ -43,7 +43,6 @@ const (
 	leastBuffer   = 8192
 	inHeaderSize  = 40
 	outHeaderSize = 16
-	opPoll        = 40
 )
 
 // Mount mounts on dir, with mount(2) where it may and with fusermount3 where not, and agrees with the kernel on what both can. No other request
@@ -166,15 +165,11 @@ func (s *Session) read(p []byte) (int, error) {
 // answer answers the request of n bytes.
 func (s *Session) answer(b *buffers, n int) error {
 	request := b.in[:n]
-	status, length := fuse.ENOSYS, 0
-	// Files are always ready; the kernel asks no more when it hears that nobody knows what is meant.
-	if binary.NativeEndian.Uint32(request[4:]) != opPoll {
-		length, status = s.server.HandleRequest([][]byte{request}, [][]byte{b.out})
-	}
+	length, status := s.server.HandleRequest([][]byte{request}, [][]byte{b.out})
 	if length == 0 && status == fuse.OK {
 		return nil // FORGET and its like have no answer
 	}
-	if length == 0 {
+	if length == 0 { // the request cannot be decoded, and whoever waits for it is to know
 		length = outHeaderSize
 		binary.NativeEndian.PutUint32(b.out, outHeaderSize)
 		binary.NativeEndian.PutUint32(b.out[4:], uint32(-status))
