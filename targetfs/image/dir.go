@@ -124,35 +124,39 @@ func (tx *Tx) insert(di *disk.Dinode, name string, inum disk.Inum, mode uint32) 
 	return nil
 }
 
-// remove takes name out of the directory di; the caller stores di.
-func (tx *Tx) remove(di *disk.Dinode, name string) error {
-	addr, _, ok, err := tx.locate(di, name)
+// record is where a directory has a name: the block, and the record in it, which stays valid until that block changes.
+type record struct {
+	addr  uint64
+	entry disk.Entry
+}
+
+// expect finds a name that must be there; ENOENT when it isn't.
+func (tx *Tx) expect(di *disk.Dinode, name string) (record, error) {
+	addr, e, ok, err := tx.locate(di, name)
+	if err == nil && !ok {
+		err = fmt.Errorf("look up %q in inode %d: %w", name, di.Num.Addr, syscall.ENOENT)
+	}
+	return record{addr, e}, err
+}
+
+// remove takes a record out of the directory di; the caller stores di.
+func (tx *Tx) remove(di *disk.Dinode, at record) error {
+	area, err := tx.dirents(di, at.addr)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return fmt.Errorf("remove %q from inode %d: %w", name, di.Num.Addr, syscall.ENOENT)
-	}
-	area, err := tx.dirents(di, addr)
-	if err != nil {
-		return err
-	}
-	e, _, err := area.Find(name, disk.HashName(name), addr)
-	if err != nil {
-		return err
-	}
-	area.Remove(e)
+	area.Remove(at.entry)
 	di.Entries--
 	tx.touch(di)
-	if addr == di.Num.Addr {
+	if at.addr == di.Num.Addr {
 		return nil
 	}
-	return tx.changeLeaf(addr, func(lf *disk.Leaf) { lf.Entries-- })
+	return tx.changeLeaf(at.addr, func(lf *disk.Leaf) { lf.Entries-- })
 }
 
 // redirect points name in the directory di at another inode.
 func (tx *Tx) redirect(di *disk.Dinode, name string, inum disk.Inum, mode uint32) error {
-	addr, _, ok, err := tx.locate(di, name)
+	addr, e, ok, err := tx.locate(di, name)
 	if err != nil {
 		return err
 	}
@@ -160,10 +164,6 @@ func (tx *Tx) redirect(di *disk.Dinode, name string, inum disk.Inum, mode uint32
 		return disk.Corrupt(di.Num.Addr, "directory without an entry %q", name)
 	}
 	area, err := tx.dirents(di, addr)
-	if err != nil {
-		return err
-	}
-	e, _, err := area.Find(name, disk.HashName(name), addr)
 	if err != nil {
 		return err
 	}

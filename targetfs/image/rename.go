@@ -20,7 +20,11 @@ func (tx *Tx) Rmdir(dir uint64, name string) (ino uint64, err error) {
 }
 
 func (tx *Tx) unlinkName(dir uint64, name string, wantDir bool) (uint64, bool, error) {
-	inum, err := tx.Lookup(dir, name)
+	parent, err := tx.directory(dir)
+	if err != nil {
+		return 0, false, err
+	}
+	at, err := tx.expect(&parent, name)
 	if err != nil {
 		return 0, false, err
 	}
@@ -30,7 +34,7 @@ func (tx *Tx) unlinkName(dir uint64, name string, wantDir bool) (uint64, bool, e
 	if name == "." || name == ".." {
 		return fail(syscall.EINVAL)
 	}
-	child, err := tx.dinode(inum.Addr)
+	child, err := tx.dinode(at.entry.Inum.Addr)
 	if err != nil {
 		return fail(err)
 	}
@@ -40,11 +44,7 @@ func (tx *Tx) unlinkName(dir uint64, name string, wantDir bool) (uint64, bool, e
 	if !wantDir && child.IsDir() {
 		return fail(syscall.EISDIR)
 	}
-	parent, err := tx.directory(dir)
-	if err != nil {
-		return fail(err)
-	}
-	if err := tx.remove(&parent, name); err != nil {
+	if err := tx.remove(&parent, at); err != nil {
 		return fail(err)
 	}
 	if err := tx.dropLink(&parent, &child); err != nil {
@@ -205,7 +205,11 @@ func (r *rename) move() (replaced uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.remove(r.from, r.oldName); err != nil {
+	old, err := tx.expect(r.from, r.oldName)
+	if err == nil {
+		err = tx.remove(r.from, old)
+	}
+	if err != nil {
 		return 0, err
 	}
 	if err := r.reparent(r.moved, r.from, r.to); err != nil {
