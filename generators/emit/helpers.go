@@ -96,7 +96,7 @@ type helper struct{ mark, code string }
 // helpers writes those that the code uses, and those that they use. An earlier one may be used by later ones.
 func (d dialect) helpers(code string) string {
 	all := ""
-	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper, pipeHelper}, aioHelpers)) {
+	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper, pipeHelper, pathHelper}, aioHelpers)) {
 		if regexp.MustCompile(h.mark).MatchString(all + code) {
 			all = d.adapt(h.code) + all
 		}

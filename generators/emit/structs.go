@@ -61,7 +61,7 @@ var young = []struct {
 
 // declared reports whether a header of the kernel defines the request.
 func declared(r *prog.Request) bool {
-	return !slices.ContainsFunc([]string{"EXT4_", "XFS_", "F2FS_"}, func(p string) bool { return strings.HasPrefix(r.C, p) })
+	return !slices.ContainsFunc([]string{"EXT4_", "XFS_", "F2FS_", "OCFS2_"}, func(p string) bool { return strings.HasPrefix(r.C, p) })
 }
 
 var widths = map[int64]string{2: "short", 4: "int", 8: "long"}

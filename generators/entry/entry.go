@@ -23,6 +23,8 @@ type Call struct {
 	Out bool
 	// Copied says that there is a file C, of which the lines make the descriptor c themselves.
 	Copied bool
+	// Plain says that nothing is known to be held over the copy, and that few programs are enough.
+	Plain bool
 	// From is memory that holds the bytes instead, once the steps Before are done.
 	From string
 	// Before are steps that are done before the memory is filled, Ready those when it is, Own those that only the thread can do that makes the

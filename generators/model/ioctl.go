@@ -17,6 +17,8 @@ type request struct {
 	// more is memory behind the struct; moreSure says that some of it will surely be written, moreWhole that all of it will if the request succeeds.
 	more                *span
 	moreSure, moreWhole bool
+	// results are what it leaves in memory that the struct points to.
+	results []result
 	// moved, if it is set, bounds the result, which is else 0; others are further outcomes, failed is the only one if it is set.
 	moved          *bounds
 	others, failed prog.Expect
@@ -58,7 +60,11 @@ func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
 	}
 	r := &request{argument: &argument{m, m.arguments(in), prog.Structs[row.Struct]}, step: s, fd: m.fd(s), buf: buf}
 	v := &value{}
-	if special := requests[row.Name]; special != nil {
+	special := requests[row.Name]
+	if special == nil {
+		special = typeRequests[row.Name]
+	}
+	if special != nil {
 		if v, err = special(r); err != nil && !m.settling() {
 			return nil, err
 		}
@@ -69,7 +75,7 @@ func (m *model) ioctlStep(s *prog.Step) (prog.Expect, error) {
 	if v != nil && v.fields != nil && (out.sure < out.n || r.more != nil && r.more.sure < r.more.n) {
 		v.fields, v.layout = nil, nil
 	}
-	want := r.ended(m.answer(out, v))
+	want := r.leaveAll(r.ended(m.answer(out, v)))
 	if more := r.more; more != nil {
 		m.copyOnWrite(more)
 		m.write(more.places, unknown(more.can), 0)

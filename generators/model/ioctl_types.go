@@ -145,6 +145,23 @@ func (r *request) scrub() (*value, error) {
 	return &value{record: r.record, fields: map[string]bounds{"sm_type": exactly(0), "sm_flags": exactly(0)}}, err
 }
 
+// scrubv asks the same through a list of things to look at.
+func (r *request) scrubv() (*value, error) {
+	n, err := r.numbers("svh_ino", "svh_flags", "svh_nr")
+	if err != nil || n[0] != 0 || n[1] != 0 || n[2] != 1 {
+		return nil, errors.New("the model asks for one thing")
+	}
+	item, err := r.readsStruct("svh_vectors", "xfs_scrub_item")
+	if item == nil || err != nil {
+		return nil, err
+	}
+	if n, err = item.numbers("sv_type", "sv_flags"); err != nil || n[0] != 0 || n[1] != 0 {
+		return nil, errors.New("the model probes for online scrub only")
+	}
+	probed := map[string]bounds{"sv_type": exactly(0), "sv_flags": exactly(0), "sv_ret": exactly(0)}
+	return nil, r.writes("svh_vectors", item.record.Size, &value{record: item.record, fields: probed})
+}
+
 // f2fsDefragment moves blocks of a file together; the answer is how many bytes it has moved.
 func (r *request) f2fsDefragment() (*value, error) {
 	n, err := r.numbers("start", "len")

@@ -136,7 +136,7 @@ func (m *model) openByHandleStep(s *prog.Step) (prog.Expect, error) {
 		return fails("EFAULT"), nil
 	}
 	v := m.valueAt(m.arguments(in))
-	if v == nil || v.handle == nil {
+	if v == nil || v.handle == nil || v.record != record {
 		return nil, errors.New("the model opens what name_to_handle_at has left in memory")
 	}
 	i := v.handle

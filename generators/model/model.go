@@ -102,10 +102,10 @@ func init() {
 		"fadvise": succeeds, "drop_caches": succeeds, "sync": succeeds,
 		// Not every file system can be frozen; an open descriptor keeps every one from being unmounted.
 		"freeze": whoKnows, "umount": alwaysBusy, "wait": succeeds,
-		"put": (*model).putStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
+		"put": (*model).putStep, "put_path": (*model).putPathStep, "look": (*model).lookStep, "ioctl": (*model).ioctlStep, "extents": (*model).extentsStep,
 		"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
 		"fstat": (*model).fstatStep, "fstatfs": (*model).fstatfsStep, "getcwd": (*model).getcwdStep,
-		"name_to_handle_at": (*model).nameToHandleStep, "open_by_handle_at": (*model).openByHandleStep,
+		"name_to_handle_at": (*model).nameToHandleStep, "open_by_handle_at": (*model).openByHandleStep, "xfs_open_by_handle": (*model).xfsOpenByHandleStep,
 		"file_getattr": (*model).fileGetattrStep, "file_setattr": (*model).fileSetattrStep,
 		"statmount": (*model).statmountStep, "listmount": (*model).listmountStep, "quotactl": (*model).quotactlStep,
 		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,

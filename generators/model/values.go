@@ -18,9 +18,12 @@ type value struct {
 	// refs are descriptors and addresses, in the words of process.
 	refs    map[string]prog.Arg
 	process string
-	// flags is the file whose flags these are, handle the file that this is the handle of, layout what fiemap was asked about, names are the files that getdents may have found.
+	// flags is the file whose flags these are, handle the file that this is the handle of, path the file that this is the path of, tree the subvolume
+	// that this tells of, layout what fiemap was asked about, names are the files that getdents may have found.
 	flags  *inode
 	handle *inode
+	path   string
+	tree   *inode
 	layout content
 	names  prog.Names
 }

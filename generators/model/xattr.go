@@ -16,8 +16,17 @@ const (
 	maxAttrs = 4
 )
 
-// attrName is the name that stands in memory, up to its zero byte. It is "" with an expectation if the kernel cannot read it.
+// attrName is the name of an attribute of users that stands in memory. It is "" with an expectation if the kernel cannot read it.
 func (m *model) attrName(s *prog.Step, b prog.Buf) (string, prog.Expect, error) {
+	text, bad, err := m.cstring(s, b)
+	if n := len(text); bad == nil && err == nil && (!strings.HasPrefix(text, "user.") || n < 6 || n > 99) {
+		err = fmt.Errorf("found attribute %q, wanted user. with a short name and a zero byte behind it", text)
+	}
+	return text, bad, err
+}
+
+// cstring is the text that stands in memory, up to its zero byte.
+func (m *model) cstring(s *prog.Step, b prog.Buf) (string, prog.Expect, error) {
 	sp := m.lookup(s, b, false)
 	var name strings.Builder
 	for _, r := range m.read(sp.places, sp.can) {
@@ -33,8 +42,8 @@ func (m *model) attrName(s *prog.Step, b prog.Buf) (string, prog.Expect, error) 
 	switch {
 	case n > sp.can && sp.can < sp.n && sp.sure == sp.can:
 		return "", fails("EFAULT"), nil
-	case n > sp.sure || !strings.HasPrefix(text, "user.") || n < 7 || n > 100:
-		return "", nil, fmt.Errorf("found attribute %q, wanted user. with a short name and a zero byte behind it", text)
+	case n > sp.sure:
+		return "", nil, fmt.Errorf("found name %q, wanted a zero byte behind it", text)
 	}
 	return text, nil, nil
 }
@@ -206,9 +215,13 @@ func (m *model) readlinkStep(s *prog.Step) (prog.Expect, error) {
 	case i.link == "":
 		return fails("EINVAL"), nil
 	}
-	var text content
+	return m.deliver(out, i.linkText(out.n)), nil
+}
+
+// linkText is where a symbolic link leads to, up to n bytes of it.
+func (i *inode) linkText(n int64) (text content) {
 	for _, b := range []byte(i.link) {
 		text = join(text, uniform(1, []source{{kind: prog.Fill, id: int(b)}}))
 	}
-	return m.deliver(out, text.slice(0, min(text.len(), out.n))), nil
+	return text.slice(0, min(text.len(), n))
 }

@@ -18,6 +18,7 @@ func listing() Param { return Param{Name: "files", Kind: KindNames} }
 // entryOps are the operations on further entry points where the kernel copies to or from user memory, and those that write their
 // arguments and look at their results. They are rows of the table Ops.
 var entryOps = []Op{
+	{Name: "put_path", Counts: true, Params: []Param{buf(), file("file")}, Doc: "write the path of a file with the processor, with a zero byte as the last; more slashes than it needs make it as long as the memory"},
 	{Name: "put", Counts: true, Params: []Param{buf(), record()}, Doc: "write a struct with the processor; fields that are not named are zero; returns the bytes written, or SIGBUS or SIGSEGV"},
 	{Name: "look", Params: []Param{buf(), record()}, Doc: "compare the named fields of a struct in memory with what they must be"},
 	{Name: "ioctl", Params: []Param{fd(), request(), buf()}, Doc: "ioctl(2) with the address of a struct; see the table of requests"},
@@ -53,6 +54,7 @@ var entryOps = []Op{
 	{Name: "getcwd", Counts: true, Params: []Param{buf()}, Doc: "getcwd(2) into memory; returns the length with the zero byte"},
 	{Name: "name_to_handle_at", Params: []Param{file("file"), memory("handle"), memory("mount id")}, Doc: "name_to_handle_at(2): the memory of the handle begins with handle_bytes, the room behind it"},
 	{Name: "open_by_handle_at", Makes: KindFD, Params: []Param{fd(), memory("handle"), words("flags", "rdonly", "wronly", "rdwr")}, Doc: "open_by_handle_at(2) of a handle in memory, on the mount of a descriptor"},
+	{Name: "xfs_open_by_handle", Makes: KindFD, Params: []Param{fd(), buf()}, Doc: "ioctl(2) XFS_IOC_OPEN_BY_HANDLE with the address of a struct xfs_handle_req, on a directory"},
 	{Name: "file_getattr", Params: []Param{file("file"), buf()}, Doc: "file_getattr(2) into memory"},
 	{Name: "file_setattr", Params: []Param{file("file"), buf()}, Doc: "file_setattr(2) from memory"},
 	{Name: "statmount", Params: []Param{memory("request"), memory("result")}, Doc: "statmount(2): the request lies in memory as well"},
@@ -70,6 +72,18 @@ func (s *Step) forget() {
 			s.Args[1] = Value{Struct: v.Struct}
 		}
 	}
+}
+
+// pathRule demands memory for a path: names of folders are long, and the kernel reads 4096 bytes at most.
+func pathRule(v *validator, s *Step) error {
+	n, err := v.pieceLength(s)
+	if err != nil {
+		return err
+	}
+	if !Bytes(256).AtMost(n) || !n.AtMost(Bytes(4096)) {
+		return fmt.Errorf("found memory of %v, wanted 256 to 4096 bytes for a path", n)
+	}
+	return nil
 }
 
 // notBefore refuses an offset before the beginning of the file: to io_uring -1 is the file position.

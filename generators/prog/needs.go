@@ -38,6 +38,8 @@ var Needs = []Need{
 	{"ext4-ioctl", "the file system has the ioctls of ext4"},
 	{"xfs-ioctl", "the file system has the ioctls of xfs, and we may use XFS_IOC_BULKSTAT (root)"},
 	{"xfs-scrub", "ioctl(2) XFS_IOC_SCRUB_METADATA works: the kernel was built with online scrub (root)"},
+	{"xfs-handle", "ioctl(2) XFS_IOC_PATH_TO_HANDLE works, and its like, and those that take a handle (root)"},
+	{"xfs-scrubv", "ioctl(2) XFS_IOC_SCRUBV_METADATA works: Linux 6.10, built with online scrub (root)"},
 	{"btrfs-ioctl", "the file system has the ioctls of btrfs, and we may use TREE_SEARCH_V2 (root)"},
 	{"btrfs-encoded", "ioctl(2) BTRFS_IOC_ENCODED_READ works (Linux 5.18, root)"},
 	{"btrfs-encoded-write", "ioctl(2) BTRFS_IOC_ENCODED_WRITE works for a frame of zstd that is two blocks of 4096 bytes (Linux 5.18, root)"},
@@ -141,7 +143,8 @@ var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mou
 	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
 	"name_to_handle_at": "file-handle", "open_by_handle_at": "file-handle", "file_getattr": "file-attr", "file_setattr": "file-attr",
-	"statmount": "statmount", "listmount": "statmount", "quotactl": "quota",
+	"xfs_open_by_handle": "xfs-handle",
+	"statmount":          "statmount", "listmount": "statmount", "quotactl": "quota",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {

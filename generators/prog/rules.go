@@ -25,6 +25,7 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"stat":       func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"fallocate":  fallocateRule,
 	"put":        structRule,
+	"put_path":   pathRule,
 	"look":       structRule,
 	"ioctl":      func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"extents":    pieceRule,
@@ -211,20 +212,29 @@ func checkRule(v *validator, s *Step) error {
 
 // sameLength demands one range, which may be of Bad, and data of its length.
 func (v *validator) sameLength(s *Step, data ...Data) error {
+	n, err := v.pieceLength(s)
+	if err != nil {
+		return err
+	}
+	for _, d := range data {
+		if d.Len() != n {
+			return fmt.Errorf("found %v of data for a range of %v, wanted them equal", d.Len(), n)
+		}
+	}
+	return nil
+}
+
+// pieceLength is the length of a step's first argument, which is one range, perhaps of Bad.
+func (v *validator) pieceLength(s *Step) (Size, error) {
 	r := s.Args[0].(Buf).Ranges[0]
 	if r.Count > 1 {
-		return fmt.Errorf("found a repeated range, wanted one range")
+		return Size{}, fmt.Errorf("found a repeated range, wanted one range")
 	}
 	from, to := r.From, r.To
 	if o := v.named(s, r.Of); o != nil {
 		from, to = r.bounds(o.length)
 	}
-	for _, d := range data {
-		if n := to.Minus(from); d.Len() != n {
-			return fmt.Errorf("found %v of data for a range of %v, wanted them equal", d.Len(), n)
-		}
-	}
-	return nil
+	return to.Minus(from), nil
 }
 
 func fallocateRule(_ *validator, s *Step) error {

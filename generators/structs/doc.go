@@ -4,11 +4,12 @@
 //   - call: fiemap getdents readlink getxattr getxattr-name setxattr-name setxattr-value listxattr statx fstat fstatfs getcwd name-to-handle handle-mount
 //     open-by-handle file-getattr file-setattr statmount statmount-request listmount getquota setquota getflags setflags fsgetxattr fssetxattr getfsmap
 //     getfslabel fitrim clonerange dedupe dedupe-two copy-from copy-to sendfile ext4-getstate ext4-es-cache ext4-move-ext xfs-inumbers xfs-ag-geometry
-//     xfs-counts xfs-scrub btrfs-search-v1 btrfs-logical-ino btrfs-logical-ino-to btrfs-ino-paths btrfs-dev-info btrfs-space-info btrfs-rootref
-//     btrfs-defrag btrfs-encoded-read btrfs-encoded-write btrfs-encoded-data btrfs-scrub btrfs-rescan xfs-getbmap xfs-exchange xfs-parents xfs-parents-to
-//     resvsp unresvsp zero-range f2fs-move f2fs-pin-file f2fs-defragment xfs-geometry xfs-getbmapx xfs-bulkstat btrfs-fs-info btrfs-ino-lookup
-//     btrfs-subvol-info btrfs-search vmsplice pipe-read pipe-write splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read write-atomic
-//     write-dontcache read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed; the entry point, and of some which of its arguments lies in the mapping
+//     xfs-counts xfs-scrub btrfs-search-v1 btrfs-logical-ino btrfs-logical-ino-to btrfs-ino-paths btrfs-dev-info btrfs-space-info btrfs-rootref btrfs-defrag
+//     btrfs-encoded-read btrfs-encoded-write btrfs-encoded-data btrfs-scrub btrfs-rescan xfs-getbmap xfs-exchange xfs-parents xfs-parents-to resvsp unresvsp
+//     zero-range f2fs-move f2fs-pin-file f2fs-defragment xfs-geometry xfs-getbmapx xfs-bulkstat btrfs-fs-info btrfs-ino-lookup btrfs-subvol-info
+//     btrfs-search vmsplice pipe-read pipe-write splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read write-atomic write-dontcache
+//     read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed xfs-path-to-handle xfs-path xfs-handle xfs-open-by-handle xfs-readlink-to
+//     xfs-attrlist xfs-attrlist-to xfs-attrmulti-op xfs-attrmulti-value xfs-scrubv; the entry point, and of some which of its arguments lies in the mapping
 //   - map: private shared read-only; the mapping; into one that is read-only nothing can be written
 //   - file: self other elsewhere; what is mapped: the file that the call is about (for a directory one in it), another one, one on another file system
 //   - place: inside across end; where the bytes are in the mapping: on one page, across a page boundary, or across the end of the file, where they cannot be touched

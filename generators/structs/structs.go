@@ -18,6 +18,9 @@ var Family = &family.Family{
 	},
 	Labels: []string{"ioctl"},
 	Rule: func(p family.Point) string {
+		if entry.Find(p.Get("call")).Plain && (p.Is("map", "read-only") || p.Is("file", "elsewhere") || p.Is("place", "across")) {
+			return "where nothing is held over the copy a few places are enough"
+		}
 		if !p.Is("place", "across") && p.Is("warm", "first-warm") {
 			return "only what lies across two pages has a first one"
 		}

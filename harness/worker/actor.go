@@ -161,8 +161,12 @@ func (o *object) await() uint32 {
 // prepare gets the memory of our own ready that a step needs, so that the step itself touches the program's memory only.
 func (a *actor) prepare(c *call) {
 	if c.stores {
-		if c.record != nil {
+		switch {
+		case c.record != nil:
 			a.encodeAt(c)
+			return
+		case c.step.Op == "put_path":
+			a.encodePath(c)
 			return
 		}
 		n := c.data.Len().In(pageSize)

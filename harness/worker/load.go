@@ -234,6 +234,9 @@ func (p *program) name(c *call, n *counts, kind prog.Kind, name string) error {
 	default:
 		c.paths[n.paths] = p.path(name)
 		n.paths++
+		if c.step.Op == "put_path" {
+			return c.pathFits()
+		}
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ func init() {
 		"madvise": madviseOp, "mlock": mlockOp, "msync": msyncOp,
 		"load": loadOp, "store": storeOp, "check": checkOp,
 
-		"put": storeOp, "look": lookOp, "ioctl": ioctlOp, "extents": extentsOp,
+		"put": storeOp, "put_path": storeOp, "look": lookOp, "ioctl": ioctlOp, "extents": extentsOp,
 		"getdents": getdentsOp, "entries": entriesOp, "statx": statxOp,
-		"fstat": fstatOp, "fstatfs": fstatfsOp, "getcwd": getcwdOp, "name_to_handle_at": nameToHandleOp, "open_by_handle_at": openByHandleOp,
+		"fstat": fstatOp, "fstatfs": fstatfsOp, "getcwd": getcwdOp, "name_to_handle_at": nameToHandleOp, "open_by_handle_at": openByHandleOp, "xfs_open_by_handle": xfsOpenByHandleOp,
 		"file_getattr": fileGetattrOp, "file_setattr": fileSetattrOp, "statmount": statmountOp, "listmount": listmountOp, "quotactl": quotactlOp,
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,

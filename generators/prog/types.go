@@ -1,0 +1,54 @@
+package prog
+
+// Structs and requests that only one type of file system has. Numbers and layouts of xfs are those of fs/xfs/libxfs/xfs_fs.h, of btrfs linux/btrfs.h, of ext4
+// linux/ext4.h, of f2fs linux/f2fs.h, of ocfs2 fs/ocfs2/ocfs2_ioctl.h.
+
+// typeStructs are rows of the table Structs. A name in a struct of btrfs is the number whose first byte is its only letter.
+var typeStructs = []Struct{
+	{"xfs_handle_req", "", "", 56, []Field{
+		fdField("fd", 0, 4), address("path", 8), number("oflags", 16, 4), address("ihandle", 24), number("ihandlen", 32, 4), address("ohandle", 40), address("ohandlen", 48)}},
+	{"xfs_handle", "", "", 24, nil},
+	{"xfs_attr_list", "", "", 88, []Field{address("ihandle", 24), number("ihandlen", 32, 4), number("flags", 72, 4), number("buflen", 76, 4), address("buffer", 80)}},
+	{"xfs_attrs", "", "", 8, []Field{number("al_count", 0, 4), number("al_more", 4, 4)}},
+	{"xfs_attr_multi", "", "", 72, []Field{address("ihandle", 24), number("ihandlen", 32, 4), number("opcount", 56, 4), address("ops", 64)}},
+	{"xfs_attr_op", "", "", 32, []Field{
+		number("am_opcode", 0, 4), number("am_error", 4, 4), address("am_attrname", 8), address("am_attrvalue", 16), number("am_length", 24, 4), number("am_flags", 28, 4)}},
+	{"xfs_scrub_vec", "", "", 40, []Field{number("svh_ino", 0, 8), number("svh_flags", 16, 4), number("svh_nr", 22, 2), address("svh_vectors", 32)}},
+	{"xfs_scrub_item", "", "", 16, []Field{number("sv_type", 0, 4), number("sv_flags", 4, 4), number("sv_ret", 8, 4)}},
+
+	{"btrfs_vol", "", "", 4096, []Field{fdField("fd", 0, 8), number("transid", 8, 8), number("flags", 16, 8), number("name", 56, 8)}},
+	{"btrfs_ino_lookup_user", "", "", 4096, []Field{number("dirid", 0, 8), number("treeid", 8, 8), number("name", 16, 8)}},
+	{"btrfs_received", "", "", 200, []Field{number("stransid", 16, 8), number("rtransid", 24, 8), number("flags", 64, 8)}},
+	{"btrfs_send", "", "", 72, []Field{
+		fdField("send_fd", 0, 8), number("clone_sources_count", 8, 8), address("clone_sources", 16), number("parent_root", 24, 8), number("flags", 32, 8)}},
+	{"btrfs_balance", "", "", 1024, []Field{number("flags", 0, 8), number("state", 8, 8), number("data_usage", 24, 8), number("data_flags", 80, 8)}},
+	{"btrfs_dev_stats", "struct btrfs_ioctl_get_dev_stats", "linux/btrfs.h", 1032, []Field{number("devid", 0, 8), number("nr_items", 8, 8), number("flags", 16, 8)}},
+	{"btrfs_quota", "struct btrfs_ioctl_quota_ctl_args", "linux/btrfs.h", 16, []Field{number("cmd", 0, 8), number("status", 8, 8)}},
+	{"btrfs_qgroup", "struct btrfs_ioctl_qgroup_create_args", "linux/btrfs.h", 16, []Field{number("create", 0, 8), number("qgroupid", 8, 8)}},
+	{"btrfs_qgroup_assign", "struct btrfs_ioctl_qgroup_assign_args", "linux/btrfs.h", 24, []Field{number("assign", 0, 8), number("src", 8, 8), number("dst", 16, 8)}},
+	{"btrfs_qgroup_limit", "", "", 48, []Field{number("qgroupid", 0, 8), number("flags", 8, 8), number("max_rfer", 16, 8)}},
+
+	{"ext4_group", "", "", 40, []Field{
+		number("group", 0, 4), number("block_bitmap", 8, 8), number("inode_bitmap", 16, 8), number("inode_table", 24, 8), number("blocks_count", 32, 4), number("reserved_blocks", 36, 2)}},
+	{"blocks", "", "", 8, []Field{number("blocks", 0, 8)}},
+	{"f2fs_sectrim", "", "", 24, []Field{number("start", 0, 8), number("len", 8, 8), number("flags", 16, 8)}},
+	{"f2fs_gc", "", "", 24, []Field{number("sync", 0, 4), number("start", 8, 8), number("len", 16, 8)}},
+	{"f2fs_compression", "", "", 2, nil},
+	{"ocfs2_info", "", "", 16, []Field{address("oi_requests", 0), number("oi_count", 8, 4)}},
+	{"ocfs2_request", "", "", 24, []Field{number("ir_magic", 0, 4), number("ir_code", 4, 4), number("ir_size", 8, 4), number("ir_flags", 12, 4), number("answer", 16, 4)}},
+}
+
+// XFSOpenByHandle is the number of XFS_IOC_OPEN_BY_HANDLE, which has a step of its own: it makes a descriptor.
+const XFSOpenByHandle = 0xc038586b
+
+// typeRequests are rows of the table Requests. What is read and written was looked up in fs/xfs/xfs_handle.c, fs/xfs/scrub/scrub.c, fs/btrfs/ioctl.c,
+// fs/ext4/ioctl.c, fs/f2fs/file.c and fs/ocfs2/ioctl.c.
+var typeRequests = []Request{
+	{"xfs_path_to_fshandle", "XFS_IOC_PATH_TO_FSHANDLE", 0xc0385868, 56, 0, "xfs_handle_req", "xfs-handle"},
+	{"xfs_path_to_handle", "XFS_IOC_PATH_TO_HANDLE", 0xc0385869, 56, 0, "xfs_handle_req", "xfs-handle"},
+	{"xfs_fd_to_handle", "XFS_IOC_FD_TO_HANDLE", 0xc038586a, 56, 0, "xfs_handle_req", "xfs-handle"},
+	{"xfs_readlink_by_handle", "XFS_IOC_READLINK_BY_HANDLE", 0xc038586c, 56, 0, "xfs_handle_req", "xfs-handle"},
+	{"xfs_attrlist_by_handle", "XFS_IOC_ATTRLIST_BY_HANDLE", 0x4058587a, 88, 72, "xfs_attr_list", "xfs-handle"},
+	{"xfs_attrmulti_by_handle", "XFS_IOC_ATTRMULTI_BY_HANDLE", 0x4048587b, 72, 0, "xfs_attr_multi", "xfs-handle"},
+	{"xfs_scrubv", "XFS_IOC_SCRUBV_METADATA", 0xc0285840, 40, 0, "xfs_scrub_vec", "xfs-scrubv"},
+}
