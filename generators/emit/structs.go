@@ -101,11 +101,13 @@ func includes(code string) (list []string) {
 	if strings.Contains(code, "FICLONE,") {
 		list = append(list, "linux/fs.h")
 	}
+	if strings.Contains(code, "BTRFS_IOC_") {
+		list = append(list, "linux/btrfs.h")
+	}
 	for _, r := range prog.Requests {
 		switch {
 		case !declared(r) || !strings.Contains(code, r.C+","):
-		case strings.HasPrefix(r.C, "BTRFS_"):
-			list = append(list, "linux/btrfs.h")
+		case strings.HasPrefix(r.C, "BTRFS_"): // above
 		case r.C == "FS_IOC_GETFSMAP":
 			list = append(list, "linux/fsmap.h")
 		case r.C == "FS_IOC_FIEMAP":

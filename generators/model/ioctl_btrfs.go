@@ -24,8 +24,13 @@ func (r *request) inoLookup() (*value, error) {
 	return &value{record: r.record, fields: map[string]bounds{"objectid": exactly(firstObject), "treeid": between(5, 1<<46)}}, err
 }
 
+// subvolInfo returns 1 on 6.18 for what is not the subvolume of the top.
 func (r *request) subvolInfo() (*value, error) {
-	return &value{record: r.record, fields: map[string]bounds{"treeid": between(5, 1<<46)}}, nil
+	v := &value{record: r.record, fields: map[string]bounds{"treeid": between(5, 1<<46)}}
+	if r.fd.ino.subvolume {
+		v.tree, r.moved = r.fd.ino, &bounds{hi: prog.Bytes(1)}
+	}
+	return v, nil
 }
 
 func (r *request) search() (*value, error) {

@@ -72,6 +72,8 @@ type model struct {
 	at, left, asked int
 	// values are what steps have put or left in memory, by the id of their sources.
 	values map[int]*value
+	// groups are the groups of quotas of btrfs; nil while quotas are off.
+	groups map[qgroup]bool
 	// submitted are the asynchronous requests under way, by actor.
 	submitted map[string]*submitted
 	// mutations counts the writes to files and memory.
@@ -106,6 +108,7 @@ func init() {
 		"getdents": (*model).getdentsStep, "entries": (*model).entriesStep, "statx": (*model).statxStep,
 		"fstat": (*model).fstatStep, "fstatfs": (*model).fstatfsStep, "getcwd": (*model).getcwdStep,
 		"name_to_handle_at": (*model).nameToHandleStep, "open_by_handle_at": (*model).openByHandleStep, "xfs_open_by_handle": (*model).xfsOpenByHandleStep,
+		"btrfs_subvolume": (*model).subvolumeStep, "uring_cmd": (*model).uringCommand,
 		"file_getattr": (*model).fileGetattrStep, "file_setattr": (*model).fileSetattrStep,
 		"statmount": (*model).statmountStep, "listmount": (*model).listmountStep, "quotactl": (*model).quotactlStep,
 		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,

@@ -45,6 +45,8 @@ type inode struct {
 	attrsLost bool
 	// cutShort says that a buffered write ended at a bad byte of its buffer.
 	cutShort bool
+	// subvolume says that the directory is the root of a subvolume of btrfs, frozen that nothing in it can be changed.
+	subvolume, frozen bool
 	// collapsed says that a range was taken out of the file.
 	collapsed bool
 	// mapped says that bytes were stored through a mapping, where the file system may not have seen them yet.

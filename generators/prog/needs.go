@@ -41,8 +41,11 @@ var Needs = []Need{
 	{"xfs-handle", "ioctl(2) XFS_IOC_PATH_TO_HANDLE works, and its like, and those that take a handle (root)"},
 	{"xfs-scrubv", "ioctl(2) XFS_IOC_SCRUBV_METADATA works: Linux 6.10, built with online scrub (root)"},
 	{"btrfs-ioctl", "the file system has the ioctls of btrfs, and we may use TREE_SEARCH_V2 (root)"},
+	{"btrfs-subvolume", "ioctl(2) BTRFS_IOC_SUBVOL_CREATE_V2 works, and rmdir(2) of what it makes (root)"},
 	{"btrfs-encoded", "ioctl(2) BTRFS_IOC_ENCODED_READ works (Linux 5.18, root)"},
 	{"btrfs-encoded-write", "ioctl(2) BTRFS_IOC_ENCODED_WRITE works for a frame of zstd that is two blocks of 4096 bytes (Linux 5.18, root)"},
+	{"btrfs-encoded-uring", "IORING_OP_URING_CMD of BTRFS_IOC_ENCODED_READ works (Linux 6.13, root)"},
+	{"btrfs-encoded-write-uring", "IORING_OP_URING_CMD of BTRFS_IOC_ENCODED_WRITE works (Linux 6.15, root)"},
 	{"btrfs-scrub", "ioctl(2) BTRFS_IOC_SCRUB works (root)"},
 	{"xfs-exchange", "ioctl(2) XFS_IOC_EXCHANGE_RANGE works (Linux 6.10, mkfs.xfs -i exchange=1)"},
 	{"xfs-parents", "ioctl(2) XFS_IOC_GETPARENTS works (Linux 6.10, mkfs.xfs -n parent=1)"},
@@ -85,6 +88,7 @@ var Needs = []Need{
 	{"clean-short-write", "a buffered write that ends short in a bad buffer leaves nothing behind that direct reads stumble over"},
 	{"dirty-seek", "lseek(2) SEEK_DATA and SEEK_HOLE know of what was stored through a mapping and not yet written back"},
 	{"eof-first", "a buffered read at the end of the file or behind it returns 0 without a look at its buffer"},
+	{"unlocked-encoded", "BTRFS_IOC_ENCODED_READ through io_uring holds nothing over its user copy that a fault on the file needs"},
 	{"sub-block-efault", "a direct write of less than a block whose buffer cannot be read fails with EFAULT"},
 	{"self-direct-read", "a direct read ends whose buffer is a shared mapping of the very pages that it reads"},
 	{"whole-dio", "a direct read or write whose buffer goes bad fails as a whole with EFAULT"},
@@ -134,6 +138,7 @@ var wordNeeds = map[string]map[string]string{
 	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
 	"mprotect":  {"none": "prot-none"},
+	"uring_cmd": {"btrfs_encoded_read": "btrfs-encoded-uring", "btrfs_encoded_write": "btrfs-encoded-write-uring"},
 	"preadv2":   {"nowait": "nowait", "hipri": "hipri", "dontcache": "dontcache"},
 	"pwritev2":  {"hipri": "hipri", "dontcache": "dontcache", "atomic": "atomic-write", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }
@@ -143,8 +148,8 @@ var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mou
 	"ficlone": "reflink", "copy_file_range": "copy-range", "sendfile": "sendfile", "pipe": "splice", "io_setup": "aio", "io_submit": "aio", "io_getevents": "aio", "uring_read": "io-uring", "uring_write": "io-uring",
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
 	"name_to_handle_at": "file-handle", "open_by_handle_at": "file-handle", "file_getattr": "file-attr", "file_setattr": "file-attr",
-	"xfs_open_by_handle": "xfs-handle",
-	"statmount":          "statmount", "listmount": "statmount", "quotactl": "quota",
+	"xfs_open_by_handle": "xfs-handle", "btrfs_subvolume": "btrfs-subvolume",
+	"statmount": "statmount", "listmount": "statmount", "quotactl": "quota",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {

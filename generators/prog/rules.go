@@ -32,6 +32,7 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"entries":    pieceRule,
 	"uring_read": notBefore, "uring_write": notBefore, "uring_readv": notBefore, "uring_writev": notBefore,
 	"uring_read_fixed": notBefore, "uring_write_fixed": notBefore,
+	"uring_cmd": func(_ *validator, s *Step) error { return single(s.words(1)) }, "btrfs_subvolume": func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"setxattr": func(_ *validator, s *Step) error { return single(s.words(3)) },
 	"quotactl": func(_ *validator, s *Step) error { return single(s.words(1)) }, "open_by_handle_at": func(_ *validator, s *Step) error { return single(s.words(2)) },
 

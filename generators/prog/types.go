@@ -3,7 +3,8 @@ package prog
 // Structs and requests that only one type of file system has. Numbers and layouts of xfs are those of fs/xfs/libxfs/xfs_fs.h, of btrfs linux/btrfs.h, of ext4
 // linux/ext4.h, of f2fs linux/f2fs.h, of ocfs2 fs/ocfs2/ocfs2_ioctl.h.
 
-// typeStructs are rows of the table Structs. A name in a struct of btrfs is the number whose first byte is its only letter.
+// typeStructs are rows of the table Structs. A name in a struct of btrfs is the number whose first byte is its only
+// letter, and a group of quotas has a number and a level.
 var typeStructs = []Struct{
 	{"xfs_handle_req", "", "", 56, []Field{
 		fdField("fd", 0, 4), address("path", 8), number("oflags", 16, 4), address("ihandle", 24), number("ihandlen", 32, 4), address("ohandle", 40), address("ohandlen", 48)}},
@@ -24,9 +25,9 @@ var typeStructs = []Struct{
 	{"btrfs_balance", "", "", 1024, []Field{number("flags", 0, 8), number("state", 8, 8), number("data_usage", 24, 8), number("data_flags", 80, 8)}},
 	{"btrfs_dev_stats", "struct btrfs_ioctl_get_dev_stats", "linux/btrfs.h", 1032, []Field{number("devid", 0, 8), number("nr_items", 8, 8), number("flags", 16, 8)}},
 	{"btrfs_quota", "struct btrfs_ioctl_quota_ctl_args", "linux/btrfs.h", 16, []Field{number("cmd", 0, 8), number("status", 8, 8)}},
-	{"btrfs_qgroup", "struct btrfs_ioctl_qgroup_create_args", "linux/btrfs.h", 16, []Field{number("create", 0, 8), number("qgroupid", 8, 8)}},
-	{"btrfs_qgroup_assign", "struct btrfs_ioctl_qgroup_assign_args", "linux/btrfs.h", 24, []Field{number("assign", 0, 8), number("src", 8, 8), number("dst", 16, 8)}},
-	{"btrfs_qgroup_limit", "", "", 48, []Field{number("qgroupid", 0, 8), number("flags", 8, 8), number("max_rfer", 16, 8)}},
+	{"btrfs_qgroup", "", "", 16, []Field{number("create", 0, 8), number("id", 8, 4), number("level", 14, 2)}},
+	{"btrfs_qgroup_assign", "", "", 24, []Field{number("assign", 0, 8), number("src_id", 8, 4), number("src_level", 14, 2), number("dst_id", 16, 4), number("dst_level", 22, 2)}},
+	{"btrfs_qgroup_limit", "", "", 48, []Field{number("id", 0, 4), number("level", 6, 2), number("flags", 8, 8), number("max_rfer", 16, 8)}},
 
 	{"ext4_group", "", "", 40, []Field{
 		number("group", 0, 4), number("block_bitmap", 8, 8), number("inode_bitmap", 16, 8), number("inode_table", 24, 8), number("blocks_count", 32, 4), number("reserved_blocks", 36, 2)}},
@@ -38,8 +39,13 @@ var typeStructs = []Struct{
 	{"ocfs2_request", "", "", 24, []Field{number("ir_magic", 0, 4), number("ir_code", 4, 4), number("ir_size", 8, 4), number("ir_flags", 12, 4), number("answer", 16, 4)}},
 }
 
-// XFSOpenByHandle is the number of XFS_IOC_OPEN_BY_HANDLE, which has a step of its own: it makes a descriptor.
-const XFSOpenByHandle = 0xc038586b
+// Numbers of requests that have steps of their own, as they make a descriptor or a name: XFS_IOC_OPEN_BY_HANDLE, BTRFS_IOC_SUBVOL_CREATE_V2 and
+// BTRFS_IOC_SNAP_CREATE_V2.
+const (
+	XFSOpenByHandle = 0xc038586b
+	BtrfsCreate     = 0x50009418
+	BtrfsSnapshot   = 0x50009417
+)
 
 // typeRequests are rows of the table Requests. What is read and written was looked up in fs/xfs/xfs_handle.c, fs/xfs/scrub/scrub.c, fs/btrfs/ioctl.c,
 // fs/ext4/ioctl.c, fs/f2fs/file.c and fs/ocfs2/ioctl.c.
@@ -51,4 +57,16 @@ var typeRequests = []Request{
 	{"xfs_attrlist_by_handle", "XFS_IOC_ATTRLIST_BY_HANDLE", 0x4058587a, 88, 72, "xfs_attr_list", "xfs-handle"},
 	{"xfs_attrmulti_by_handle", "XFS_IOC_ATTRMULTI_BY_HANDLE", 0x4048587b, 72, 0, "xfs_attr_multi", "xfs-handle"},
 	{"xfs_scrubv", "XFS_IOC_SCRUBV_METADATA", 0xc0285840, 40, 0, "xfs_scrub_vec", "xfs-scrubv"},
+
+	{"btrfs_ino_lookup_user", "BTRFS_IOC_INO_LOOKUP_USER", 0xd000943e, 4096, 4096, "btrfs_ino_lookup_user", "btrfs-subvolume"},
+	{"btrfs_received", "BTRFS_IOC_SET_RECEIVED_SUBVOL", 0xc0c89425, 200, 200, "btrfs_received", "btrfs-subvolume"},
+	{"btrfs_send", "BTRFS_IOC_SEND", 0x40489426, 72, 0, "btrfs_send", "btrfs-subvolume"},
+	{"btrfs_balance", "BTRFS_IOC_BALANCE_V2", 0xc4009420, 1024, 1024, "btrfs_balance", "btrfs-ioctl"},
+	{"btrfs_balance_progress", "BTRFS_IOC_BALANCE_PROGRESS", 0x84009422, 0, 1024, "btrfs_balance", "btrfs-ioctl"},
+	{"btrfs_dev_stats", "BTRFS_IOC_GET_DEV_STATS", 0xc4089434, 1032, 1032, "btrfs_dev_stats", "btrfs-ioctl"},
+	{"btrfs_quota", "BTRFS_IOC_QUOTA_CTL", 0xc0109428, 16, 16, "btrfs_quota", "btrfs-ioctl"},
+	{"btrfs_rescan_wait", "BTRFS_IOC_QUOTA_RESCAN_WAIT", 0x942e, 0, 0, "loff", "btrfs-ioctl"}, // has no argument
+	{"btrfs_qgroup_create", "BTRFS_IOC_QGROUP_CREATE", 0x4010942a, 16, 0, "btrfs_qgroup", "btrfs-ioctl"},
+	{"btrfs_qgroup_assign", "BTRFS_IOC_QGROUP_ASSIGN", 0x40189429, 24, 0, "btrfs_qgroup_assign", "btrfs-ioctl"},
+	{"btrfs_qgroup_limit", "BTRFS_IOC_QGROUP_LIMIT", 0x8030942b, 48, 0, "btrfs_qgroup_limit", "btrfs-ioctl"},
 }

@@ -20,6 +20,15 @@ const (
 
 // encodedWrite writes a frame, and reads what it stands for.
 func (p *prober) encodedWrite() error {
+	p.frame()
+	if err := p.ioctl(prog.Requests["btrfs_encoded_write"]); err != nil {
+		return err
+	}
+	return p.decoded()
+}
+
+// frame gets the struct of an encoded write of a frame ready.
+func (p *prober) frame() {
 	args := map[string]int64{
 		"iov": int64(p.at(vectorAt)), "iovcnt": 1, "len": 8192, "unencoded_len": 8192, "compression": 2, // BTRFS_ENCODED_IO_COMPRESSION_ZSTD
 	}
@@ -27,9 +36,10 @@ func (p *prober) encodedWrite() error {
 	p.set(vectorAt, "iovec", "iov_len", int64(len(frame)))
 	p.set(vectorAt, "iovec", "iov_base", int64(p.at(bytesAt)))
 	copy(p.mem[bytesAt:], frame)
-	if err := p.ioctl(prog.Requests["btrfs_encoded_write"]); err != nil {
-		return err
-	}
+}
+
+// decoded reads what was written.
+func (p *prober) decoded() error {
 	if err := p.file.Sync(); err != nil {
 		return err
 	}

@@ -44,15 +44,15 @@ func lacking(tg Target) []string {
 }
 
 func isEntry(need string) bool {
-	return slices.ContainsFunc(slices.Concat(entryProbes, metadataProbes), func(p probeRow) bool { return p.need == need })
+	return slices.ContainsFunc(slices.Concat(entryProbes, metadataProbes, typeProbes), func(p probeRow) bool { return p.need == need })
 }
 
 // Each type has the requests that its source has, and no others.
 func TestEntryPointsAreThoseOfTheType(t *testing.T) {
 	for spec, has := range map[string][]string{
 		"loop:ext4":    {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfsmap", "getfslabel", "fitrim", "ext4-ioctl"},
-		"loop:xfs":     {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfsmap", "getfslabel", "fitrim", "reflink", "dedupe", "xfs-ioctl"},
-		"loop:btrfs":   {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfslabel", "fitrim", "reflink", "dedupe", "btrfs-ioctl", "btrfs-encoded", "btrfs-encoded-write", "btrfs-scrub"},
+		"loop:xfs":     {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfsmap", "getfslabel", "fitrim", "reflink", "dedupe", "xfs-ioctl", "xfs-handle"},
+		"loop:btrfs":   {"fiemap", "getflags", "fsgetxattr", "fssetxattr", "getfslabel", "fitrim", "reflink", "dedupe", "btrfs-ioctl", "btrfs-encoded", "btrfs-encoded-write", "btrfs-scrub", "btrfs-subvolume"},
 		"planted:none": {},
 	} {
 		t.Run(spec, func(t *testing.T) {
@@ -61,9 +61,12 @@ func TestEntryPointsAreThoseOfTheType(t *testing.T) {
 				has = append(has, "symlink", "xattr")
 			}
 			has = append(has, "copy-range", "sendfile", "io-uring", "uring-file-buffer", "aio", "splice")
-			for _, p := range entryProbes {
-				if strings.HasPrefix(spec, "loop:xfs") && slices.Contains([]string{"xfs-scrub", "xfs-exchange", "xfs-parents"}, p.need) {
-					continue // the kernel's configuration and the age of mkfs decide
+			young := map[string][]string{
+				"loop:xfs": {"xfs-scrub", "xfs-scrubv", "xfs-exchange", "xfs-parents"}, "loop:btrfs": {"btrfs-encoded-uring", "btrfs-encoded-write-uring"},
+			}
+			for _, p := range slices.Concat(entryProbes, typeProbes) {
+				if slices.Contains(young[spec], p.need) {
+					continue // the kernel's age and configuration, and the age of mkfs, decide
 				}
 				gomega.NewWithT(t).Expect(tg.Lacks(p.need) == "").To(gomega.Equal(slices.Contains(has, p.need)), "%s: %q", p.need, tg.Lacks(p.need))
 			}

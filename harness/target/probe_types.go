@@ -2,11 +2,13 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
+	"faultline/harness/uring"
 )
 
 // Probes of what only one type of file system has.
@@ -15,6 +17,9 @@ import (
 var typeProbes = []probeRow{
 	{"xfs-handle", (*prober).xfsHandle},
 	{"xfs-scrubv", (*prober).scrubv},
+	{"btrfs-subvolume", (*prober).subvolume},
+	{"btrfs-encoded-uring", (*prober).encodedReadUring},
+	{"btrfs-encoded-write-uring", (*prober).encodedWriteUring},
 }
 
 // Where in our memory things lie that structs point to, besides those of probe_pairs.go.
@@ -67,4 +72,50 @@ func (p *prober) xfsHandle() error {
 // scrubv asks whether there is online scrub, as programs do.
 func (p *prober) scrubv() error {
 	return p.request("xfs_scrubv", map[string]int64{"svh_nr": 1, "svh_vectors": int64(p.at(bytesAt))})
+}
+
+// subvolume makes one, and removes it.
+func (p *prober) subvolume() error {
+	p.fields("btrfs_vol", map[string]int64{"name": 'S'})
+	err := p.within(func(dir int) error {
+		return call("ioctl(BTRFS_IOC_SUBVOL_CREATE_V2)", unix.SYS_IOCTL, uintptr(dir), prog.BtrfsCreate, p.at(0))
+	})
+	if err != nil {
+		return err
+	}
+	return unix.Rmdir(filepath.Join(filepath.Dir(p.file.Name()), "S"))
+}
+
+// encodedReadUring and encodedWriteUring hand over through io_uring what the ioctl takes.
+func (p *prober) encodedReadUring() error {
+	p.fields("btrfs_encoded", map[string]int64{"iov": int64(p.at(vectorAt)), "iovcnt": 1})
+	p.set(vectorAt, "iovec", "iov_len", int64(2*p.page))
+	p.set(vectorAt, "iovec", "iov_base", int64(p.at(bytesAt)))
+	return p.command("btrfs_encoded_read")
+}
+
+func (p *prober) encodedWriteUring() error {
+	p.frame()
+	if err := p.command("btrfs_encoded_write"); err != nil {
+		return err
+	}
+	return p.decoded()
+}
+
+// command hands over a request whose struct is at the start of our memory.
+func (p *prober) command(name string) error {
+	r, err := uring.New()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	request := prog.Requests[name]
+	errno := patiently(func() unix.Errno {
+		_, errno := r.Do(uring.Command, p.fd(), p.at(0), 0, int64(request.Number))
+		return errno
+	})
+	if errno != 0 {
+		return fmt.Errorf("%s through io_uring: %w", request.C, errno)
+	}
+	return nil
 }

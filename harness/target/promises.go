@@ -157,6 +157,10 @@ var promises = []promise{
 		why:    "when the buffer of a direct write of less than a block faults, the call returns 0 and not EFAULT",
 		source: "fs/iomap/direct-io.c: iomap_dio_bio_iter zeroes around the block and loses the error; seen on 6.18"},
 
+	{need: "unlocked-encoded", types: []string{"btrfs"},
+		why:    "through io_uring BTRFS_IOC_ENCODED_READ copies with the range locked that it reads, and a fault on it waits for ever",
+		source: "fs/btrfs/ioctl.c: btrfs_uring_encoded_read; seen on 6.18 and 7.2: suites/regress/testdata/btrfs-encoded-self-read.prog"},
+
 	{need: "eof-first", types: []string{"ext4", "ext3", "ext2", "xfs", "btrfs", "tmpfs", "f2fs", "gfs2", "ocfs2", "exfat", "vfat", "ntfs3", "nfs", "nfs4",
 		"fuse.gfs2", "fuse.planted"}, from: version{5, 10},
 		why:    "kernels before 5.10 were not looked at",

@@ -22,6 +22,7 @@ const (
 	WriteFixed = 5
 	Read       = 22
 	Write      = 23
+	Command    = 46
 )
 
 // params is struct io_uring_params.

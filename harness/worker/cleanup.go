@@ -114,24 +114,28 @@ func (a *actor) removeDir(dir uintptr, dev uint64, e dirent) *Trouble {
 	if !r.ok() {
 		return r.trouble("open directory %s", e)
 	}
-	trouble := a.emptySame(uintptr(r.value), dev, e)
+	other, trouble := a.emptySame(uintptr(r.value), dev, e)
 	sys(unix.SYS_CLOSE, uintptr(r.value))
 	if trouble != nil {
 		return trouble
 	}
-	if r = sys(unix.SYS_UNLINKAT, dir, address(e.name), unix.AT_REMOVEDIR); !r.ok() {
+	r = sys(unix.SYS_UNLINKAT, dir, address(e.name), unix.AT_REMOVEDIR)
+	switch {
+	case !r.ok() && other:
+		return &Trouble{Doing: fmt.Sprintf("empty directory %s", e), Err: "on another device"}
+	case !r.ok():
 		return r.trouble("rmdir %s", e)
 	}
 	return nil
 }
 
-// emptySame refuses a directory that something else is mounted on.
-func (a *actor) emptySame(dir uintptr, dev uint64, e dirent) *Trouble {
+// emptySame leaves a directory alone that something else is mounted on. So does it a subvolume of btrfs, which can be removed if it is empty.
+func (a *actor) emptySame(dir uintptr, dev uint64, e dirent) (other bool, trouble *Trouble) {
 	if r := a.fstat(dir); !r.ok() {
-		return r.trouble("stat directory %s", e)
+		return false, r.trouble("stat directory %s", e)
 	}
 	if a.device() != dev {
-		return &Trouble{Doing: fmt.Sprintf("empty directory %s", e), Err: "on another device"}
+		return true, nil
 	}
-	return a.empty(dir, dev)
+	return false, a.empty(dir, dev)
 }

@@ -33,7 +33,9 @@ var words = map[string]map[string]uintptr{
 	"stat":     {"size": statSize, "blocks": statBlocks},
 	"preadv2":  rwf,
 	"pwritev2": rwf,
-	"ioctl":    requests(),
+	"ioctl":    requests(), "uring_cmd": requests(),
+	// BTRFS_IOC_SUBVOL_CREATE_V2 and BTRFS_IOC_SNAP_CREATE_V2.
+	"btrfs_subvolume": {"create": prog.BtrfsCreate, "snapshot": prog.BtrfsSnapshot},
 	// Q_GETQUOTA and Q_SETQUOTA of USRQUOTA (linux/quota.h: QCMD).
 	"quotactl":          {"getquota": 0x80000700, "setquota": 0x80000800},
 	"open_by_handle_at": {"rdonly": unix.O_RDONLY, "wronly": unix.O_WRONLY, "rdwr": unix.O_RDWR},

@@ -22,7 +22,7 @@ func init() {
 
 		"put": storeOp, "put_path": storeOp, "look": lookOp, "ioctl": ioctlOp, "extents": extentsOp,
 		"getdents": getdentsOp, "entries": entriesOp, "statx": statxOp,
-		"fstat": fstatOp, "fstatfs": fstatfsOp, "getcwd": getcwdOp, "name_to_handle_at": nameToHandleOp, "open_by_handle_at": openByHandleOp, "xfs_open_by_handle": xfsOpenByHandleOp,
+		"fstat": fstatOp, "fstatfs": fstatfsOp, "getcwd": getcwdOp, "name_to_handle_at": nameToHandleOp, "open_by_handle_at": openByHandleOp, "xfs_open_by_handle": xfsOpenByHandleOp, "btrfs_subvolume": subvolumeOp,
 		"file_getattr": fileGetattrOp, "file_setattr": fileSetattrOp, "statmount": statmountOp, "listmount": listmountOp, "quotactl": quotactlOp,
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,
@@ -31,6 +31,7 @@ func init() {
 		"io_setup": ioSetupOp, "io_submit": ioSubmitOp, "io_getevents": ioGeteventsOp,
 		"uring_read": uringOp(uring.Read), "uring_write": uringOp(uring.Write), "uring_readv": uringVectorOp(uring.Readv), "uring_writev": uringVectorOp(uring.Writev),
 		"uring_read_fixed": uringFixedOp(uring.ReadFixed), "uring_write_fixed": uringFixedOp(uring.WriteFixed),
+		"uring_cmd": uringCommandOp,
 
 		"stall": stallOp, "guard": guardOp, "stalled": stalledOp, "serve": serveOp, "serve_struct": serveStructOp, "guard_struct": guardOp, "poison": poisonOp, "unregister": unregisterOp,
 		"wait": waitOp, "proceeds": proceedsOp,

@@ -38,3 +38,6 @@ func xfsOpenByHandleOp(_ *actor, c *call) result {
 	}
 	return r
 }
+
+// subvolumeOp makes a subvolume, whose name stands in the memory.
+func subvolumeOp(_ *actor, c *call) result { return sys(unix.SYS_IOCTL, c.fd(), c.flags[0], c.base()) }

@@ -45,6 +45,13 @@ func uringVectorOp(op uint8) func(*actor, *call) result {
 	}
 }
 
+// uringCommandOp hands over a request as ioctl(2) has it: its number stands where others have the offset.
+func uringCommandOp(a *actor, c *call) result {
+	return a.withRing(func(r *uring.Ring) (int32, unix.Errno) {
+		return r.Do(uring.Command, int(c.fd()), c.base(), 0, int64(c.flags[0]))
+	})
+}
+
 // uringFixedOp registers the range as a buffer, does the request, and gives the buffer up.
 func uringFixedOp(op uint8) func(*actor, *call) result {
 	return func(a *actor, c *call) result {
