@@ -171,8 +171,16 @@ func TestStructsAreThoseOfTheHeaders(t *testing.T) {
 		}
 		same("offsetof(struct btrfs_ioctl_search_args_v2, "+name+")", f.At)
 	}
+	for name, c := range map[string]string{
+		"btrfs_vol": "vol_args_v2", "btrfs_ino_lookup_user": "ino_lookup_user_args", "btrfs_received": "received_subvol_args", "btrfs_send": "send_args", "btrfs_balance": "balance_args",
+		"btrfs_qgroup": "qgroup_create_args", "btrfs_qgroup_assign": "qgroup_assign_args", "btrfs_qgroup_limit": "qgroup_limit_args",
+	} {
+		same("sizeof(struct btrfs_ioctl_"+c+")", prog.Structs[name].Size)
+	}
+	same("offsetof(struct btrfs_ioctl_balance_args, data.usage)", prog.Structs["btrfs_balance"].Field("data_usage").At)
+	same("offsetof(struct btrfs_ioctl_balance_args, data.flags)", prog.Structs["btrfs_balance"].Field("data_flags").At)
 	for _, r := range prog.Requests {
-		if !strings.HasPrefix(r.C, "EXT4_") && !strings.HasPrefix(r.C, "XFS_") {
+		if !strings.HasPrefix(r.C, "EXT4_") && !strings.HasPrefix(r.C, "XFS_") && !strings.HasPrefix(r.C, "OCFS2_") {
 			same("(unsigned)"+r.C, int64(r.Number))
 		}
 	}

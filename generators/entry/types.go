@@ -58,6 +58,24 @@ var typeCalls = []Call{
 	{Name: "btrfs-uring-write", Doc: "BTRFS_IOC_ENCODED_WRITE of compressed data in it through io_uring", Room: 11, Text: Frame, Before: []string{"n = anon(zero*144)"},
 		Ready: []string{"put(n[0:16], iovec{iov_base=$, iov_len=11})", "put(n[16:144], btrfs_encoded{iov=n[0:16], iovcnt=1, len=8192, unencoded_len=8192, compression=2})"},
 		Do:    "uring_cmd(a, btrfs_encoded_write, n[16:144])", After: []string{"fsync(a)"}},
+
+	{Name: "ext4-group-extend", Doc: "EXT4_IOC_GROUP_EXTEND", Room: 4, Arg: "word{}", Do: "ioctl(a, ext4_group_extend, $)"},
+	{Name: "ext4-group-add", Doc: "EXT4_IOC_GROUP_ADD", Room: 40, Arg: "ext4_group{}", Do: "ioctl(a, ext4_group_add, $)"},
+	{Name: "ext4-resize", Doc: "EXT4_IOC_RESIZE_FS", Room: 8, Arg: "blocks{blocks=1}", Do: "ioctl(a, ext4_resize, $)"},
+	{Name: "f2fs-sec-trim", Doc: "F2FS_IOC_SEC_TRIM_FILE", Room: 24, Arg: "f2fs_sectrim{len=1p, flags=2}", Do: "ioctl(a, f2fs_sec_trim, $)"},
+	{Name: "f2fs-gc", Doc: "F2FS_IOC_GARBAGE_COLLECT", Room: 4, Arg: "word{n=1}", Do: "ioctl(a, f2fs_gc, $)"},
+	{Name: "f2fs-gc-range", Doc: "F2FS_IOC_GARBAGE_COLLECT_RANGE", Room: 24, Arg: "f2fs_gc{len=1}", Do: "ioctl(a, f2fs_gc_range, $)"},
+	{Name: "f2fs-get-compression", Doc: "F2FS_IOC_GET_COMPRESS_OPTION", Room: 2, Out: true, Do: "ioctl(a, f2fs_get_compression, $)"},
+	{Name: "f2fs-set-compression", Doc: "F2FS_IOC_GET_COMPRESS_OPTION and F2FS_IOC_SET_COMPRESS_OPTION", Room: 2, From: "n", Before: []string{"n = anon(zero*2)", "ioctl(a, f2fs_get_compression, n)"},
+		Do: "ioctl(a, f2fs_set_compression, $)"},
+	{Name: "f2fs-set-pin", Doc: "F2FS_IOC_SET_PIN_FILE", Room: 4, Arg: "word{}", Do: "ioctl(a, f2fs_set_pin, $)"},
+	{Name: "ocfs2-info", Doc: "OCFS2_IOC_INFO", Room: 16, Arg: "ocfs2_info{oi_requests=n[0:16], oi_count=2}", Before: ocfs2, Do: "ioctl(a, ocfs2_info, $)",
+		After: []string{"look(n[16:40], ocfs2_request{})", "look(n[40:64], ocfs2_request{})"}},
+	{Name: "ocfs2-info-list", Doc: "OCFS2_IOC_INFO with a pointer of its list in it", Room: 8, Arg: "pointer{to=n[40:64]}", Before: append(ocfs2, "i = anon(zero*16)"),
+		Ready: []string{"put(i, ocfs2_info{oi_requests=$, oi_count=1})"}, Do: "ioctl(a, ocfs2_info, i)", After: []string{"look(n[40:64], ocfs2_request{})"}},
+	{Name: "ocfs2-info-request", Doc: "OCFS2_IOC_INFO with a request in it", Room: 24, Arg: "ocfs2_request{ir_magic=1328695630, ir_code=2, ir_size=24}", Out: true,
+		Before: append(ocfs2, "i = anon(zero*16)", "put(i, ocfs2_info{oi_requests=n[0:16], oi_count=2})"), Ready: []string{"put(n[8:16], pointer{to=$})"}, Do: "ioctl(a, ocfs2_info, i)",
+		After: []string{"look(n[16:40], ocfs2_request{})", "look($, ocfs2_request{})"}},
 }
 
 var (
@@ -70,6 +88,9 @@ var (
 	quotas   = []string{"n = anon(zero*16)", "put(n, btrfs_quota{cmd=1})", "ioctl(a, btrfs_quota, n)"}
 	groups   = append(quotas, "put(n, btrfs_qgroup{create=1, id=1, level=1})", "ioctl(a, btrfs_qgroup_create, n)", "put(n, btrfs_qgroup{create=1, id=1, level=2})", "ioctl(a, btrfs_qgroup_create, n)")
 	noQuotas = []string{"ioctl(a, btrfs_rescan_wait, n)", "put(n, btrfs_quota{cmd=2})", "ioctl(a, btrfs_quota, n)"}
+	// ocfs2 makes a list of two requests.
+	ocfs2 = []string{"n = anon(zero*64)", "put(n[0:8], pointer{to=n[16:40]})", "put(n[8:16], pointer{to=n[40:64]})", "put(n[16:40], ocfs2_request{ir_magic=1328695630, ir_code=1, ir_size=24})",
+		"put(n[40:64], ocfs2_request{ir_magic=1328695630, ir_code=2, ir_size=24})"}
 	// xfsPath makes memory with the path of A, and room for its handle; xfsHandle makes the handle.
 	xfsPath   = []string{"n = anon(zero*700)", "put_path(n[0:600], A)"}
 	xfsHandle = []string{"n = anon(zero*100)", "put(n[28:84], xfs_handle_req{fd=a, ohandle=n[0:24], ohandlen=n[24:28]})", "ioctl(a, xfs_fd_to_handle, n[28:84])"}

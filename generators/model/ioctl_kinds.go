@@ -10,4 +10,9 @@ var typeRequests = map[string]func(*request) (*value, error){
 	"btrfs_balance": (*request).balance, "btrfs_balance_progress": (*request).balanceProgress, "btrfs_dev_stats": (*request).devStats, "btrfs_quota": (*request).quota,
 	"btrfs_rescan_wait":   func(*request) (*value, error) { return nil, nil },
 	"btrfs_qgroup_create": (*request).qgroupCreate, "btrfs_qgroup_assign": (*request).qgroupAssign, "btrfs_qgroup_limit": (*request).qgroupLimit,
+
+	"ext4_group_extend": (*request).groupExtend, "ext4_group_add": (*request).groupAdd, "ext4_resize": (*request).resize,
+	"f2fs_sec_trim": (*request).secTrim, "f2fs_gc": (*request).collect, "f2fs_gc_range": (*request).collectRange, "f2fs_set_compression": (*request).setCompression,
+	"f2fs_set_pin": (*request).setPin,
+	"ocfs2_info":   (*request).ocfs2Info,
 }

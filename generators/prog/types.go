@@ -31,6 +31,7 @@ var typeStructs = []Struct{
 
 	{"ext4_group", "", "", 40, []Field{
 		number("group", 0, 4), number("block_bitmap", 8, 8), number("inode_bitmap", 16, 8), number("inode_table", 24, 8), number("blocks_count", 32, 4), number("reserved_blocks", 36, 2)}},
+	{"word", "", "", 4, []Field{number("n", 0, 4)}},
 	{"blocks", "", "", 8, []Field{number("blocks", 0, 8)}},
 	{"f2fs_sectrim", "", "", 24, []Field{number("start", 0, 8), number("len", 8, 8), number("flags", 16, 8)}},
 	{"f2fs_gc", "", "", 24, []Field{number("sync", 0, 4), number("start", 8, 8), number("len", 16, 8)}},
@@ -69,4 +70,15 @@ var typeRequests = []Request{
 	{"btrfs_qgroup_create", "BTRFS_IOC_QGROUP_CREATE", 0x4010942a, 16, 0, "btrfs_qgroup", "btrfs-ioctl"},
 	{"btrfs_qgroup_assign", "BTRFS_IOC_QGROUP_ASSIGN", 0x40189429, 24, 0, "btrfs_qgroup_assign", "btrfs-ioctl"},
 	{"btrfs_qgroup_limit", "BTRFS_IOC_QGROUP_LIMIT", 0x8030942b, 48, 0, "btrfs_qgroup_limit", "btrfs-ioctl"},
+
+	{"ext4_group_extend", "EXT4_IOC_GROUP_EXTEND", 0x40086607, 4, 0, "word", "ext4-resize"},
+	{"ext4_group_add", "EXT4_IOC_GROUP_ADD", 0x40286608, 40, 0, "ext4_group", "ext4-resize"},
+	{"ext4_resize", "EXT4_IOC_RESIZE_FS", 0x40086610, 8, 0, "blocks", "ext4-resize"},
+	{"f2fs_sec_trim", "F2FS_IOC_SEC_TRIM_FILE", 0x4018f514, 24, 0, "f2fs_sectrim", "f2fs-sectrim"},
+	{"f2fs_gc", "F2FS_IOC_GARBAGE_COLLECT", 0x4004f506, 4, 0, "word", "f2fs-gc"},
+	{"f2fs_gc_range", "F2FS_IOC_GARBAGE_COLLECT_RANGE", 0x4018f50b, 24, 0, "f2fs_gc", "f2fs-gc"},
+	{"f2fs_get_compression", "F2FS_IOC_GET_COMPRESS_OPTION", 0x8002f515, 0, 2, "f2fs_compression", "f2fs-compression"},
+	{"f2fs_set_compression", "F2FS_IOC_SET_COMPRESS_OPTION", 0x4002f516, 2, 0, "f2fs_compression", "f2fs-compression"},
+	{"f2fs_set_pin", "F2FS_IOC_SET_PIN_FILE", 0x4004f50d, 4, 0, "word", "f2fs-ioctl"},
+	{"ocfs2_info", "OCFS2_IOC_INFO", 0x80106f05, 16, 0, "ocfs2_info", "ocfs2-ioctl"},
 }

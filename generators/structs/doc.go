@@ -11,7 +11,9 @@
 //     read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed xfs-path-to-handle xfs-path xfs-handle xfs-open-by-handle xfs-readlink-to
 //     xfs-attrlist xfs-attrlist-to xfs-attrmulti-op xfs-attrmulti-value xfs-scrubv btrfs-create btrfs-snapshot btrfs-lookup-user btrfs-received btrfs-send
 //     btrfs-send-sources btrfs-balance btrfs-balance-progress btrfs-dev-stats btrfs-quota btrfs-qgroup-create btrfs-qgroup-assign btrfs-qgroup-limit
-//     btrfs-uring-read btrfs-uring-read-to btrfs-uring-write; the entry point, and of some which of its arguments lies in the mapping
+//     btrfs-uring-read btrfs-uring-read-to btrfs-uring-write ext4-group-extend ext4-group-add ext4-resize f2fs-sec-trim f2fs-gc f2fs-gc-range
+//     f2fs-get-compression f2fs-set-compression f2fs-set-pin ocfs2-info ocfs2-info-list ocfs2-info-request; the entry point, and of some which of its
+//     arguments lies in the mapping
 //   - map: private shared read-only; the mapping; into one that is read-only nothing can be written
 //   - file: self other elsewhere; what is mapped: the file that the call is about (for a directory one in it), another one, one on another file system
 //   - place: inside across end; where the bytes are in the mapping: on one page, across a page boundary, or across the end of the file, where they cannot be touched

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -20,6 +21,11 @@ var typeProbes = []probeRow{
 	{"btrfs-subvolume", (*prober).subvolume},
 	{"btrfs-encoded-uring", (*prober).encodedReadUring},
 	{"btrfs-encoded-write-uring", (*prober).encodedWriteUring},
+	{"ext4-resize", reads("ext4_group_extend", "ext4_group_add", "ext4_resize")},
+	{"f2fs-gc", reads("f2fs_gc", "f2fs_gc_range")},
+	{"f2fs-sectrim", (*prober).secTrim},
+	{"f2fs-compression", tries("f2fs_get_compression")},
+	{"ocfs2-ioctl", (*prober).ocfs2Info},
 }
 
 // Where in our memory things lie that structs point to, besides those of probe_pairs.go.
@@ -28,6 +34,19 @@ const (
 	lengthAt = handleAt + 64
 	pathAt   = 8192
 )
+
+// reads makes requests with an address that cannot be read: what would change the file system does nothing, and who has the request says EFAULT.
+func reads(names ...string) func(p *prober) error {
+	return func(p *prober) error {
+		for _, name := range names {
+			r := prog.Requests[name]
+			if err := call("ioctl("+r.C+")", unix.SYS_IOCTL, uintptr(p.fd()), uintptr(r.Number), 0); !errors.Is(err, unix.EFAULT) {
+				return cmp.Or(err, fmt.Errorf("ioctl(%s) with no memory did not fail", r.C))
+			}
+		}
+		return nil
+	}
+}
 
 // within does something with the folder open, in which the probe's file is.
 func (p *prober) within(do func(dir int) error) error {
@@ -118,4 +137,23 @@ func (p *prober) command(name string) error {
 		return fmt.Errorf("%s through io_uring: %w", request.C, errno)
 	}
 	return nil
+}
+
+// secTrim overwrites a page, and looks at it.
+func (p *prober) secTrim() error {
+	if err := p.request("f2fs_sec_trim", map[string]int64{"len": int64(p.page), "flags": 2}); err != nil { // F2FS_TRIM_FILE_ZEROOUT
+		return err
+	}
+	return p.begins(0, "ioctl(F2FS_IOC_SEC_TRIM_FILE)")
+}
+
+// ocfs2Info asks for the size of blocks.
+func (p *prober) ocfs2Info() error {
+	const record, magic = "ocfs2_request", 0x4f32494e
+	p.fields("ocfs2_info", map[string]int64{"oi_requests": int64(p.at(vectorAt)), "oi_count": 1})
+	p.set(vectorAt, "pointer", "to", int64(p.at(bytesAt)))
+	for field, n := range map[string]int64{"ir_magic": magic, "ir_code": 2, "ir_size": prog.Structs[record].Size} {
+		p.set(bytesAt, record, field, n)
+	}
+	return p.ioctl(prog.Requests["ocfs2_info"])
 }
