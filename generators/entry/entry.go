@@ -25,6 +25,8 @@ type Call struct {
 	Copied bool
 	// Plain says that nothing is known to be held over the copy, and that few programs are enough.
 	Plain bool
+	// Handed says that a thread of the kernel may do the copy in the caller's place.
+	Handed bool
 	// From is memory that holds the bytes instead, once the steps Before are done.
 	From string
 	// Before are steps that are done before the memory is filled, Ready those when it is, Own those that only the thread can do that makes the

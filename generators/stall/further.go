@@ -14,6 +14,7 @@ var further = []string{
 	"listxattr", "clonerange", "dedupe", "dedupe-two", "copy-from", "sendfile", "splice-from", "vmsplice", "pipe-read", "pipe-write", "aio-iocb", "aio-event",
 	"getfsmap", "ext4-es-cache", "ext4-move-ext", "xfs-getbmapx", "xfs-bulkstat", "btrfs-search", "btrfs-logical-ino-to", "btrfs-encoded-read", "write-atomic",
 	"name-to-handle", "file-getattr", "statmount", "listmount", "getquota", "btrfs-encoded-data", "btrfs-scrub", "xfs-exchange", "xfs-parents-to", "f2fs-move",
+	"xfs-attrmulti-value", "btrfs-send", "btrfs-uring-write", "btrfs-uring-read-to", "f2fs-sec-trim", "ext4-group-extend", "ocfs2-info-request",
 }
 
 // further is the call, if it is one of them.
@@ -112,7 +113,11 @@ func (f *furtherCall) build() {
 	if f.call.Request != "" && f.end == "serve" {
 		f.acts(entry.Events[:1]...)
 	}
-	f.Line("stalled(%s, t1)", stop)
+	if f.call.Handed {
+		f.Line("stalled(%s)", stop)
+	} else {
+		f.Line("stalled(%s, t1)", stop)
+	}
 	f.onlook()
 	switch {
 	case f.end == "poison":

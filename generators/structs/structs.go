@@ -18,7 +18,7 @@ var Family = &family.Family{
 	},
 	Labels: []string{"ioctl"},
 	Rule: func(p family.Point) string {
-		if entry.Find(p.Get("call")).Plain && (p.Is("map", "read-only") || p.Is("file", "elsewhere") || p.Is("place", "across")) {
+		if entry.Find(p.Get("call")).Plain && !few(p) {
 			return "where nothing is held over the copy a few places are enough"
 		}
 		if !p.Is("place", "across") && p.Is("warm", "first-warm") {
@@ -27,4 +27,9 @@ var Family = &family.Family{
 		return ""
 	},
 	Build: build,
+}
+
+// few are the places of what is copied with nothing held: on one page that is not in memory, or across the end of the file.
+func few(p family.Point) bool {
+	return !p.Is("map", "read-only") && !p.Is("file", "elsewhere") && (p.Is("place", "inside") && p.Is("warm", "cold") || p.Is("place", "end") && p.Is("warm", "all-warm"))
 }
