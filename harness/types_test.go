@@ -6,7 +6,9 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"faultline/generators/entry"
 	"faultline/generators/prog"
+	"faultline/generators/structs"
 	"faultline/harness"
 	"faultline/results"
 )
@@ -49,4 +51,78 @@ func asWritten(t *testing.T, text string) *prog.Prog {
 	p, err := prog.Parse(text)
 	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
 	return p
+}
+
+// The calls that only one type of file system has return and leave on it what the model says, and not anything else.
+func TestCallsOfSingleTypes(t *testing.T) {
+	for prefix, spec := range map[string]string{
+		"xfs-": "loop:xfs", "btrfs-": "loop:btrfs", "ext4-": "uml:7.2,fs=ext4", "f2fs-": "uml:7.2,fs=f2fs", "ocfs2-": "uml:6.1,fs=ocfs2",
+	} {
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			g := gomega.NewWithT(t)
+			var programs []*prog.Prog
+			want := map[string]results.Verdict{}
+			add := func(p *prog.Prog, v results.Verdict) {
+				if p != nil {
+					programs, want[p.Name] = append(programs, p), v
+				}
+			}
+			for i := range entry.Calls {
+				c := &entry.Calls[i]
+				if !c.Plain || !strings.HasPrefix(c.Name, prefix) {
+					continue
+				}
+				name := "structs/" + c.Name + "/shared/other/inside/cold"
+				add(structs.Family.Find(name), results.Pass)
+				add(otherResult(structs.Family.Find(name), c), results.Wrong)
+				add(otherNumber(structs.Family.Find(name)), results.Wrong)
+			}
+			passed := 0
+			for name, o := range runOn(t, spec, harness.Options{Repeats: -1}, programs) {
+				if o.Verdict == results.Pass {
+					passed++
+				}
+				if o.Verdict != results.Skip {
+					g.Expect(o.Verdict).To(gomega.Equal(want[name]), "%s: %s", name, o.Message)
+				}
+			}
+			if prefix != "ext4-" { // it takes CAP_SYS_RESOURCE
+				g.Expect(passed).To(gomega.BeNumerically(">", 2))
+			}
+		})
+	}
+}
+
+// otherResult is a program in which the call must fail as nothing does.
+func otherResult(p *prog.Prog, c *entry.Call) *prog.Prog {
+	for i := len(p.Steps) - 1; i >= 0; i-- {
+		s := &p.Steps[i]
+		beginning, _, _ := strings.Cut(s.Call(), "m[")
+		if strings.HasPrefix(c.Do, beginning) || strings.HasPrefix(c.Do, s.Call()) {
+			s.Want = prog.Expect{prog.Fails("EPROTO")}
+			p.Name += "/result"
+			return p
+		}
+	}
+	return nil
+}
+
+// otherNumber is a program that looks for a number that is greater by one than it must be, or nil if there is none.
+func otherNumber(p *prog.Prog) *prog.Prog {
+	for i := range p.Steps {
+		if p.Steps[i].Op != "look" {
+			continue
+		}
+		v := p.Steps[i].Args[1].(prog.Value)
+		for k, f := range v.Fields {
+			if f.Lo == f.Hi {
+				v.Fields[k].Lo = f.Lo.Plus(prog.Bytes(1))
+				v.Fields[k].Hi = v.Fields[k].Lo
+				p.Name += "/number"
+				return p
+			}
+		}
+	}
+	return nil
 }

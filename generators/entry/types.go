@@ -83,9 +83,9 @@ var (
 	openD     = []string{"mkdir(D)", "d = open(D, rdonly)"}
 	subvolume = append(openD, "n = anon(zero*4096)", "put(n, btrfs_vol{name=83})", "btrfs_subvolume(d, create, n, D/S)", "s = open(D/S, rdonly)")
 	frozen    = slices.Concat(subvolume, []string{"put(n, btrfs_vol{fd=s, flags=2, name=84})", "btrfs_subvolume(d, snapshot, n, D/T)", "t = open(D/T, rdonly)"})
-	// quotas switches quotas on, groups makes two groups, noQuotas switches them off, once all is counted: 5.10 says in its log that it
+	// quotas switches quotas on, which forgets groups that a program has left that failed, groups makes two groups, noQuotas switches them off, once all is counted: 5.10 says in its log that it
 	// could not count to the end.
-	quotas   = []string{"n = anon(zero*16)", "put(n, btrfs_quota{cmd=1})", "ioctl(a, btrfs_quota, n)"}
+	quotas   = []string{"n = anon(zero*16)", "put(n, btrfs_quota{cmd=2})", "ioctl(a, btrfs_quota, n)", "put(n, btrfs_quota{cmd=1})", "ioctl(a, btrfs_quota, n)"}
 	groups   = append(quotas, "put(n, btrfs_qgroup{create=1, id=1, level=1})", "ioctl(a, btrfs_qgroup_create, n)", "put(n, btrfs_qgroup{create=1, id=1, level=2})", "ioctl(a, btrfs_qgroup_create, n)")
 	noQuotas = []string{"ioctl(a, btrfs_rescan_wait, n)", "put(n, btrfs_quota{cmd=2})", "ioctl(a, btrfs_quota, n)"}
 	// ocfs2 makes a list of two requests.

@@ -22,7 +22,7 @@ var typeProbes = []probeRow{
 	{"btrfs-encoded-uring", (*prober).encodedReadUring},
 	{"btrfs-encoded-write-uring", (*prober).encodedWriteUring},
 	{"ext4-resize", reads("ext4_group_extend", "ext4_group_add", "ext4_resize")},
-	{"f2fs-gc", reads("f2fs_gc", "f2fs_gc_range")},
+	{"f2fs-gc", reads("f2fs_features", "f2fs_gc", "f2fs_gc_range")},
 	{"f2fs-sectrim", (*prober).secTrim},
 	{"f2fs-compression", tries("f2fs_get_compression")},
 	{"ocfs2-ioctl", (*prober).ocfs2Info},
@@ -35,9 +35,13 @@ const (
 	pathAt   = 8192
 )
 
-// reads makes requests with an address that cannot be read: what would change the file system does nothing, and who has the request says EFAULT.
-func reads(names ...string) func(p *prober) error {
+// reads makes a request that changes nothing, and others with an address that cannot be read: then they do nothing, and who has them says EFAULT. FUSE
+// says that of all, and has not got the first.
+func reads(harmless string, names ...string) func(p *prober) error {
 	return func(p *prober) error {
+		if err := p.request(harmless, nil); err != nil {
+			return err
+		}
 		for _, name := range names {
 			r := prog.Requests[name]
 			if err := call("ioctl("+r.C+")", unix.SYS_IOCTL, uintptr(p.fd()), uintptr(r.Number), 0); !errors.Is(err, unix.EFAULT) {
