@@ -197,15 +197,17 @@ func asNobody(t *testing.T) string {
 
 func TestListsAndTexts(t *testing.T) {
 	for command, want := range map[string][]string{
-		"--help":        {"Faultline runs generated programs", "Available Commands:", "repro", "doctor"},
-		"version":       {"faultline 0."},
-		"list families": {"FAMILY", "selfio", "sequence"},
-		"list programs": {"regress/gfs2-self-read\n", "selfio/"},
-		"list steps":    {"pread(fd, buf, offset)", "mmap(fd, flags, prot, offset, length)"},
-		"list targets":  {"dir:PATH", "loop:", "planted:FAULT"},
-		"list groups":   {"quick\n", "auto\n", "dio\n"},
-		"list needs":    {"odirect", "atomic-read"},
-		"show pread":    {"pread(fd, buf, offset)\n", "prog example/pread\n"},
+		"--help":                 {"Faultline runs generated programs", "Available Commands:", "repro", "doctor"},
+		"version":                {"faultline 0."},
+		"list families":          {"FAMILY", "selfio", "sequence"},
+		"list programs":          {"regress/gfs2-self-read\n", "selfio/"},
+		"list steps":             {"pread(fd, buf, offset)", "mmap(fd, flags, prot, offset, length)"},
+		"list targets":           {"dir:PATH", "loop:", "planted:FAULT"},
+		"list groups":            {"quick\n", "auto\n", "dio\n"},
+		"list needs":             {"odirect", "atomic-read"},
+		"show pread":             {"pread(fd, buf, offset)\n", "prog example/pread\n"},
+		"show xfs_fd_to_handle":  {"ioctl(fd, xfs_fd_to_handle, buf)\n", "ioctl(2) XFS_IOC_FD_TO_HANDLE; buf begins with xfs_handle_req{fd, path,", "needs xfs-handle\n", "\nioctl(a, xfs_fd_to_handle, n[0:56]) -> 0\n"},
+		"show btrfs_rescan_wait": {"BTRFS_IOC_QUOTA_RESCAN_WAIT"},
 		"show regress/gfs2-self-read": {
 			"prog regress/gfs2-self-read\n", "pread(d, m[0:1p], 1p) -> 1p\n"},
 		"kernel":          {"uml-5.10, uml-6.1", "fetch", "remove"},
