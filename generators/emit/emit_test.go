@@ -173,7 +173,7 @@ func TestStructsAreThoseOfTheHeaders(t *testing.T) {
 	}
 	for name, c := range map[string]string{
 		"btrfs_vol": "vol_args_v2", "btrfs_ino_lookup_user": "ino_lookup_user_args", "btrfs_received": "received_subvol_args", "btrfs_send": "send_args", "btrfs_balance": "balance_args",
-		"btrfs_qgroup": "qgroup_create_args", "btrfs_qgroup_assign": "qgroup_assign_args", "btrfs_qgroup_limit": "qgroup_limit_args",
+		"btrfs_qgroup": "qgroup_create_args", "btrfs_qgroup_assign": "qgroup_assign_args", "btrfs_limit": "qgroup_limit_args",
 	} {
 		same("sizeof(struct btrfs_ioctl_"+c+")", prog.Structs[name].Size)
 	}

@@ -49,7 +49,7 @@ var typeCalls = []Call{
 	{Name: "btrfs-qgroup-create", Doc: "BTRFS_IOC_QGROUP_CREATE", Room: 16, Arg: "btrfs_qgroup{create=1, id=1, level=1}", Before: quotas, Do: "ioctl(a, btrfs_qgroup_create, $)", After: noQuotas},
 	{Name: "btrfs-qgroup-assign", Doc: "BTRFS_IOC_QGROUP_ASSIGN", Room: 24, Arg: "btrfs_qgroup_assign{assign=1, src_id=1, src_level=1, dst_id=1, dst_level=2}", Before: groups,
 		Do: "ioctl(a, btrfs_qgroup_assign, $)", After: noQuotas},
-	{Name: "btrfs-qgroup-limit", Doc: "BTRFS_IOC_QGROUP_LIMIT", Room: 48, Arg: "btrfs_qgroup_limit{id=1, level=1, flags=1, max_rfer=1048576}", Before: groups,
+	{Name: "btrfs-qgroup-limit", Doc: "BTRFS_IOC_QGROUP_LIMIT", Room: 48, Arg: "btrfs_limit{id=1, level=1, flags=1, max_rfer=1048576}", Before: groups,
 		Do: "ioctl(a, btrfs_qgroup_limit, $)", After: noQuotas},
 	{Name: "btrfs-uring-read", Doc: "BTRFS_IOC_ENCODED_READ through io_uring", Handed: true, Room: 128, Arg: "btrfs_encoded{iov=n[0:16], iovcnt=1}", Out: true, Before: encoded,
 		Do: "uring_cmd(a, btrfs_encoded_read, $)", After: []string{"look($, btrfs_encoded{})"}},

@@ -1,7 +1,7 @@
 package model
 
 import (
-	"errors"
+	"fmt"
 
 	"faultline/generators/prog"
 )
@@ -10,32 +10,27 @@ import (
 
 // groupExtend makes the last group larger, up to so many blocks: 0 is as many as there are.
 func (r *request) groupExtend() (*value, error) {
-	n, err := r.get("n")
-	if err == nil && n != 0 {
-		err = errors.New("the model leaves the last group as it is: n=0")
-	}
-	r.m.prog.Need("own-mount")
-	return nil, err
+	return nil, r.wholeFS("leaves the last group as it is", "n", 0)
 }
 
-// groupAdd adds a group, which must be the one behind the last.
+// groupAdd adds a group, which must be the one behind the last. Without room for its descriptor the error is EPERM.
 func (r *request) groupAdd() (*value, error) {
-	n, err := r.get("group")
-	if err == nil && n != 0 {
-		err = errors.New("the model adds the first group, which is there: group=0")
-	}
-	r.m.prog.Need("own-mount")
-	r.failed = prog.Expect{prog.Fails("EINVAL"), prog.Fails("EPERM")} // EPERM without room for its descriptor
-	return nil, err
+	r.failed = prog.Expect{prog.Fails("EINVAL"), prog.Fails("EPERM")}
+	return nil, r.wholeFS("adds the first group, which is there", "group", 0)
 }
 
 // resize makes the file system as large as that many blocks, never smaller.
 func (r *request) resize() (*value, error) {
-	n, err := r.get("blocks")
-	if err == nil && n != 1 {
-		err = errors.New("the model asks for one block, which is refused: blocks=1")
-	}
-	r.m.prog.Need("own-mount")
 	r.failed = fails("EINVAL")
-	return nil, err
+	return nil, r.wholeFS("asks for one block, which is refused", "blocks", 1)
+}
+
+// wholeFS notes that the request is about the whole file system, and wants a number in a field.
+func (r *request) wholeFS(what, field string, want int64) error {
+	r.m.prog.Need("own-mount")
+	n, err := r.get(field)
+	if err == nil && n != want {
+		err = fmt.Errorf("the model %s: %s=%d", what, field, want)
+	}
+	return err
 }

@@ -27,13 +27,8 @@ func (r *request) secTrim() (*value, error) {
 
 // collect cleans a segment, if there is one to clean.
 func (r *request) collect() (*value, error) {
-	n, err := r.get("n")
-	if err == nil && n != 1 {
-		err = errors.New("the model waits for what is cleaned: n=1")
-	}
-	r.m.prog.Need("own-mount")
 	r.others = prog.Expect{prog.Fails("EAGAIN"), prog.Fails("ENODATA")}
-	return nil, err
+	return nil, r.wholeFS("waits for what is cleaned", "n", 1)
 }
 
 // collectRange cleans a range of blocks, which must not begin before those of data.

@@ -27,7 +27,7 @@ var typeStructs = []Struct{
 	{"btrfs_quota", "struct btrfs_ioctl_quota_ctl_args", "linux/btrfs.h", 16, []Field{number("cmd", 0, 8), number("status", 8, 8)}},
 	{"btrfs_qgroup", "", "", 16, []Field{number("create", 0, 8), number("id", 8, 4), number("level", 14, 2)}},
 	{"btrfs_qgroup_assign", "", "", 24, []Field{number("assign", 0, 8), number("src_id", 8, 4), number("src_level", 14, 2), number("dst_id", 16, 4), number("dst_level", 22, 2)}},
-	{"btrfs_qgroup_limit", "", "", 48, []Field{number("id", 0, 4), number("level", 6, 2), number("flags", 8, 8), number("max_rfer", 16, 8)}},
+	{"btrfs_limit", "", "", 48, []Field{number("id", 0, 4), number("level", 6, 2), number("flags", 8, 8), number("max_rfer", 16, 8)}},
 
 	{"ext4_group", "", "", 40, []Field{
 		number("group", 0, 4), number("block_bitmap", 8, 8), number("inode_bitmap", 16, 8), number("inode_table", 24, 8), number("blocks_count", 32, 4), number("reserved_blocks", 36, 2)}},
@@ -69,7 +69,7 @@ var typeRequests = []Request{
 	{"btrfs_rescan_wait", "BTRFS_IOC_QUOTA_RESCAN_WAIT", 0x942e, 0, 0, "loff", "btrfs-ioctl"}, // has no argument
 	{"btrfs_qgroup_create", "BTRFS_IOC_QGROUP_CREATE", 0x4010942a, 16, 0, "btrfs_qgroup", "btrfs-ioctl"},
 	{"btrfs_qgroup_assign", "BTRFS_IOC_QGROUP_ASSIGN", 0x40189429, 24, 0, "btrfs_qgroup_assign", "btrfs-ioctl"},
-	{"btrfs_qgroup_limit", "BTRFS_IOC_QGROUP_LIMIT", 0x8030942b, 48, 0, "btrfs_qgroup_limit", "btrfs-ioctl"},
+	{"btrfs_qgroup_limit", "BTRFS_IOC_QGROUP_LIMIT", 0x8030942b, 48, 0, "btrfs_limit", "btrfs-ioctl"},
 
 	{"ext4_group_extend", "EXT4_IOC_GROUP_EXTEND", 0x40086607, 4, 0, "word", "ext4-resize"},
 	{"ext4_group_add", "EXT4_IOC_GROUP_ADD", 0x40286608, 40, 0, "ext4_group", "ext4-resize"},
