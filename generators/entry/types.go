@@ -4,6 +4,10 @@ import "slices"
 
 // typeCalls are rows of the table: calls that only one type of file system has, and that hold nothing over their copies, as far as is known.
 var typeCalls = []Call{
+	asked("xfs-ag-geometry", "XFS_IOC_AG_GEOMETRY", "xfs_ag_geometry", "xfs_ag_geometry{}", 128, 128),
+	answered("xfs-counts", "XFS_IOC_FSCOUNTS", "xfs_counts", "xfs_counts", 32),
+	asked("xfs-scrub", "XFS_IOC_SCRUB_METADATA", "xfs_scrub", "xfs_scrub{}", 64, 64),
+	answered("xfs-geometry", "XFS_IOC_FSGEOMETRY", "xfs_geometry", "xfs_geometry", 256),
 	{Name: "xfs-path-to-handle", Doc: "XFS_IOC_PATH_TO_HANDLE", Room: 56, Arg: "xfs_handle_req{path=n[0:600], ohandle=n[600:624], ohandlen=n[624:628]}", Before: xfsPath, Do: "ioctl(a, xfs_path_to_handle, $)",
 		After: []string{"look(n[624:628], flags{})"}},
 	{Name: "xfs-path", Doc: "XFS_IOC_PATH_TO_FSHANDLE with the path in it", Room: 600, From: "n", Before: append(xfsPath, "q = anon(zero*56)"),
@@ -30,6 +34,13 @@ var typeCalls = []Call{
 	{Name: "xfs-scrubv", Doc: "XFS_IOC_SCRUBV_METADATA with its list in it", Room: 16, Arg: "xfs_scrub_item{}", Out: true, Before: []string{"n = anon(zero*40)"},
 		Ready: []string{"put(n, xfs_scrub_vec{svh_nr=1, svh_vectors=$})"}, Do: "ioctl(a, xfs_scrubv, n)", After: []string{"look($, xfs_scrub_item{})"}},
 
+	asked("btrfs-dev-info", "BTRFS_IOC_DEV_INFO", "btrfs_dev_info", "btrfs_dev_info{devid=1}", 4096, 4096),
+	asked("btrfs-space-info", "BTRFS_IOC_SPACE_INFO", "btrfs_space_info", "btrfs_space{space_slots=3}", 16, 16+3*24),
+	asked("btrfs-rootref", "BTRFS_IOC_GET_SUBVOL_ROOTREF", "btrfs_rootref", "btrfs_rootref{}", 4096, 4096),
+	answered("btrfs-rescan", "BTRFS_IOC_QUOTA_RESCAN_STATUS", "btrfs_rescan", "btrfs_rescan", 64),
+	answered("btrfs-fs-info", "BTRFS_IOC_FS_INFO", "btrfs_fs_info", "btrfs_fs_info", 1024),
+	asked("btrfs-ino-lookup", "BTRFS_IOC_INO_LOOKUP", "btrfs_ino_lookup", "btrfs_ino_lookup{objectid=256}", 4096, 4096),
+	answered("btrfs-subvol-info", "BTRFS_IOC_GET_SUBVOL_INFO", "btrfs_subvol_info", "btrfs_subvol_info", 504),
 	{Name: "btrfs-create", Doc: "BTRFS_IOC_SUBVOL_CREATE_V2", Room: 4096, Arg: "btrfs_vol{name=83}", Before: openD, Do: "btrfs_subvolume(d, create, $, D/S)"},
 	{Name: "btrfs-snapshot", Doc: "BTRFS_IOC_SNAP_CREATE_V2", Room: 4096, Arg: "btrfs_vol{fd=s, name=84}", Before: subvolume, Do: "btrfs_subvolume(d, snapshot, $, D/T)"},
 	{Name: "btrfs-lookup-user", Doc: "BTRFS_IOC_INO_LOOKUP_USER", Room: 4096, From: "v", Out: true, Before: slices.Concat(subvolume, []string{"v = anon(zero*4600)", "ioctl(s, btrfs_subvol_info, v[4096:4600])",
@@ -59,9 +70,12 @@ var typeCalls = []Call{
 		Ready: []string{"put(n[0:16], iovec{iov_base=$, iov_len=11})", "put(n[16:144], btrfs_encoded{iov=n[0:16], iovcnt=1, len=8192, unencoded_len=8192, compression=2})"},
 		Do:    "uring_cmd(a, btrfs_encoded_write, n[16:144])", After: []string{"fsync(a)"}},
 
+	answered("ext4-getstate", "EXT4_IOC_GETSTATE", "ext4_getstate", "flags", 4),
 	{Name: "ext4-group-extend", Doc: "EXT4_IOC_GROUP_EXTEND", Room: 4, Arg: "word{}", Do: "ioctl(a, ext4_group_extend, $)"},
 	{Name: "ext4-group-add", Doc: "EXT4_IOC_GROUP_ADD", Room: 40, Arg: "ext4_group{}", Do: "ioctl(a, ext4_group_add, $)"},
 	{Name: "ext4-resize", Doc: "EXT4_IOC_RESIZE_FS", Room: 8, Arg: "blocks{blocks=1}", Do: "ioctl(a, ext4_resize, $)"},
+	{Name: "f2fs-pin-file", Doc: "F2FS_IOC_GET_PIN_FILE", Room: 4, Out: true, Do: "ioctl(a, f2fs_pin_file, $)"},
+	asked("f2fs-defragment", "F2FS_IOC_DEFRAGMENT", "f2fs_defragment", "f2fs_defragment{len=1p}", 16, 16),
 	{Name: "f2fs-sec-trim", Doc: "F2FS_IOC_SEC_TRIM_FILE", Room: 24, Arg: "f2fs_sectrim{len=1p, flags=2}", Do: "ioctl(a, f2fs_sec_trim, $)"},
 	{Name: "f2fs-gc", Doc: "F2FS_IOC_GARBAGE_COLLECT", Room: 4, Arg: "word{n=1}", Do: "ioctl(a, f2fs_gc, $)"},
 	{Name: "f2fs-gc-range", Doc: "F2FS_IOC_GARBAGE_COLLECT_RANGE", Room: 24, Arg: "f2fs_gc{len=1}", Do: "ioctl(a, f2fs_gc_range, $)"},
