@@ -96,6 +96,9 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 		_, refused := errors.AsType[refusal](err)
 		return nil, &Error{What: "start a guest", Err: err, Console: g.console.Text(), Refused: refused}
 	}
+	if g.kind == kernels.UML {
+		noteLoops(s.Kernel.Linux, g.console.Text())
+	}
 	g.memory = openMemory(g.pid, s.Memory)
 	g.boot = time.Since(began)
 	return g, nil

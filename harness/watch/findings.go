@@ -1,6 +1,9 @@
 package watch
 
-import "regexp"
+import (
+	"regexp"
+	"sync"
+)
 
 // Finding is a line of the kernel log that a clean kernel does not print.
 type Finding struct {
@@ -29,7 +32,7 @@ func Scan(lines []Line) []Finding {
 }
 
 func kindOf(text string) string {
-	for _, p := range patterns {
+	for _, p := range patterns() {
 		if p.expression.MatchString(text) {
 			return p.kind
 		}
@@ -43,8 +46,10 @@ const (
 	ioError = "io error"
 )
 
-// patterns are asked in order; the first that matches names the kind.
-var patterns = compile([][2]string{
+// patterns are asked in order; the first that matches names the kind. They are compiled when they are asked first: most of our processes, and all those in guests, never do.
+var patterns = sync.OnceValue(func() []pattern { return compile(findings) })
+
+var findings = [][2]string{
 	{"panic", `Kernel panic - not syncing`},
 	{"kasan", `BUG: KASAN: `},
 	{"kcsan", `BUG: KCSAN: `},
@@ -75,7 +80,7 @@ var patterns = compile([][2]string{
 	{fsError, `(EROFS|OCFS2|FAT-fs|NILFS|overlayfs|fuse|nilfs2|ntfs3|bcachefs)( \([^)]+\))?: (error|ERROR|.*corrupt|.*[Ii]nconsisten|fatal)`},
 	{ioError, `(blk_update_request: |print_req_error: )?(I/O|critical (medium|target|space allocation|nexus|protection)|protection|timeout|invalid|recoverable transport) error, dev `},
 	{ioError, `(Buffer I/O error on dev|lost (async )?page write due to I/O error|\S+: writeback error on inode |end_request: I/O error|device offline error)`},
-})
+}
 
 type pattern struct {
 	kind       string

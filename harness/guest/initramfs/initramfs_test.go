@@ -3,11 +3,14 @@ package initramfs_test
 import (
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -155,14 +158,12 @@ func TestArchive(t *testing.T) {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	var b bytes.Buffer
 	g.Expect(initramfs.Write(&b, "/proc/self/exe", modules)).To(gomega.Succeed())
-	us, err := os.ReadFile("/proc/self/exe")
-	g.Expect(err).NotTo(gomega.HaveOccurred())
 	files, err := unpack(b.Bytes())
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(files).To(gomega.HaveLen(8))
 	g.Expect(files[3].name).To(gomega.Equal("init"))
 	g.Expect(files[3].mode).To(gomega.BeEquivalentTo(0o100755))
-	g.Expect(files[3].data == string(us)).To(gomega.BeTrue())
+	expectProgram(t, files[3].data)
 	files[3] = file{}
 	g.Expect(files).To(gomega.Equal([]file{
 		{"dev", 0o040755, ""},
@@ -175,6 +176,38 @@ func TestArchive(t *testing.T) {
 		{"modules/003-crc_itu_t.ko", 0o100644, "\x7fELF kernel/lib/crc-itu-t.ko.gz"},
 	}))
 }
+
+// expectProgram expects our own program, without its debug data, to be what the kernel loads of it, and to run.
+func expectProgram(t *testing.T, data string) {
+	t.Helper()
+	g := gomega.NewWithT(t)
+	whole, err := elf.Open("/proc/self/exe")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer whole.Close()
+	packed, err := elf.NewFile(strings.NewReader(data))
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(packed.Sections).To(gomega.BeEmpty())
+	g.Expect(packed.Entry).To(gomega.Equal(whole.Entry))
+	g.Expect(packed.Progs).To(gomega.HaveLen(len(whole.Progs)))
+	for i, p := range whole.Progs {
+		g.Expect(packed.Progs[i].ProgHeader).To(gomega.Equal(p.ProgHeader))
+		want, err := io.ReadAll(p.Open())
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		if p.Off == 0 && p.Filesz > 0 {
+			want = want[elfHeader:]
+		}
+		got, err := io.ReadAll(io.NewSectionReader(packed.Progs[i], int64(p.Filesz)-int64(len(want)), int64(len(want))))
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		g.Expect(bytes.Equal(got, want)).To(gomega.BeTrue(), "segment %d", i)
+	}
+	path := filepath.Join(t.TempDir(), "program")
+	g.Expect(os.WriteFile(path, []byte(data), 0o700)).To(gomega.Succeed())
+	out, err := exec.Command(path, "-test.list", "^TestArchive$").CombinedOutput()
+	g.Expect(string(out), err).To(gomega.Equal("TestArchive\n"))
+}
+
+// elfHeader is the size of the header that names the sections.
+const elfHeader = 64
 
 func TestWhatCannotBePacked(t *testing.T) {
 	g := gomega.NewWithT(t)

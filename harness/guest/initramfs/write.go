@@ -29,8 +29,8 @@ func Create(path, init, dir string, must, maybe []string) error {
 	return errors.Join(Write(f, init, modules), f.Close())
 }
 
-// Write writes an archive with init as /init, /dev/console and the modules, in this order. An init that is linked dynamically brings its loader
-// and its libraries.
+// Write writes an archive with init as /init, /dev/console and the modules, in this order. Of init goes what the kernel loads, without symbols and debug data. One that
+// is linked dynamically brings its loader and its libraries.
 func Write(w io.Writer, init string, modules []string) error {
 	f, err := os.Open(init)
 	if err != nil {
@@ -41,7 +41,7 @@ func Write(w io.Writer, init string, modules []string) error {
 	if err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
-	info, err := f.Stat()
+	program, size, err := loaded(f)
 	if err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
@@ -52,7 +52,7 @@ func Write(w io.Writer, init string, modules []string) error {
 	if err := c.addNeeded(libraries, map[string]bool{}); err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
-	if err := c.file("init", 0o755, info.Size(), f); err != nil {
+	if err := c.file("init", 0o755, size, program); err != nil {
 		return fmt.Errorf("write an initramfs: %w", err)
 	}
 	for i, module := range modules {

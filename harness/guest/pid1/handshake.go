@@ -14,8 +14,6 @@ type Hello struct {
 	Protocol int
 	// Release and Version are those of uname(2).
 	Release, Version string
-	// Spin is how long [Spin] took in the guest.
-	Spin time.Duration
 	// Uptime is how long the kernel had been running.
 	Uptime time.Duration
 }
@@ -76,25 +74,4 @@ func Receive[M any](r io.Reader) (M, error) {
 		line = append(line, one[0])
 	}
 	return message, fmt.Errorf("read %T: %w", message, errors.New("the line has no end"))
-}
-
-// spinner keeps the compiler from leaving the loop out.
-var spinner uint64
-
-// Spin does a fixed amount of arithmetic, some milliseconds on a processor of today, and returns how long the faster of three rounds took. Guest
-// and host do it both; the quotient is how much slower the guest is.
-func Spin() time.Duration {
-	best := time.Duration(1<<63 - 1)
-	for range 3 {
-		began := time.Now()
-		x := uint64(88172645463325252)
-		for range 2_000_000 {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-		}
-		spinner += x
-		best = min(best, time.Since(began))
-	}
-	return best
 }

@@ -84,7 +84,7 @@ func serve() error {
 }
 
 func hello() Hello {
-	h := Hello{Protocol: Protocol, Spin: Spin()}
+	h := Hello{Protocol: Protocol}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		h.Release, h.Version = unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Version[:])

@@ -75,7 +75,3 @@ func TestTheRoleIsForTheFirstProcessOnly(t *testing.T) {
 	g.Expect(err).To(gomega.HaveOccurred())
 	g.Expect(string(out)).To(gomega.Equal("faultline: the role guest-init is for the first process of a guest only\n"))
 }
-
-func TestSpinIsMeasured(t *testing.T) {
-	gomega.NewWithT(t).Expect(Spin()).To(gomega.BeNumerically(">", 0))
-}
