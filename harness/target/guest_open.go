@@ -33,15 +33,15 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := missing(b.spec, o.lacks(), lacksRoom(b.opts.Temp, o.size)); err != nil {
 		return err
 	}
-	pool, err := b.guestPool(ctx, o, k)
+	others, err := b.alike(ctx, o, k)
 	if err != nil {
 		return err
 	}
-	vm, err := pool.Take(ctx)
+	vm, err := others.pool.Take(ctx)
 	if err != nil {
 		return err
 	}
-	b.later("end the guest", func(ctx context.Context) error { defer pool.Put(vm); return b.endGuest(ctx, o, vm) })
+	b.later("end the guest", func(ctx context.Context) error { defer others.pool.Put(vm); return b.endGuest(ctx, o, vm) })
 	if err := b.moveIn(ctx, vm); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func openGuest(ctx context.Context, b *local, arg string) error {
 	if err := b.settle(ctx, makeArgs{Base: guestPoint, Owner: b.owner}, true); err != nil {
 		return err
 	}
-	if err := b.inspect(ctx); err != nil {
+	if err := b.inspectAs(ctx, others); err != nil {
 		return err
 	}
 	b.setLack("eof-first", nodesLackEOFFirst(o.nodes))

@@ -23,16 +23,22 @@ import (
 // same template.
 var guestPools = struct {
 	sync.Mutex
-	all map[string]*guest.Pool
-}{all: map[string]*guest.Pool{}}
+	all map[string]*alike
+}{all: map[string]*alike{}}
 
-// guestPool finds or makes the pool of a spec. Its files have no names any more when it returns, so that nothing of them can be left behind.
-func (b *local) guestPool(ctx context.Context, o guestOptions, k kernels.Kernel) (*guest.Pool, error) {
+// alike are the guests of one spec.
+type alike struct {
+	pool  *guest.Pool
+	known knowledge
+}
+
+// alike finds or makes the guests of a spec. Their files have no names any more when it returns, so that nothing of them can be left behind.
+func (b *local) alike(ctx context.Context, o guestOptions, k kernels.Kernel) (*alike, error) {
 	guestPools.Lock()
 	defer guestPools.Unlock()
 	key := strings.Join([]string{b.spec, b.opts.Temp, k.Linux, k.Source}, "\x00")
-	if p := guestPools.all[key]; p != nil {
-		return p, nil
+	if a := guestPools.all[key]; a != nil {
+		return a, nil
 	}
 	s := guest.Spec{
 		Kernel: k, Memory: o.memory, Temp: b.opts.Temp, KVM: o.kvm,
@@ -49,9 +55,9 @@ func (b *local) guestPool(ctx context.Context, o guestOptions, k kernels.Kernel)
 	if err != nil {
 		return nil, err
 	}
-	p := guest.NewPool(s, b.opts.tell)
-	guestPools.all[key] = p
-	return p, nil
+	a := &alike{pool: guest.NewPool(s, b.opts.tell)}
+	guestPools.all[key] = a
+	return a, nil
 }
 
 // fill makes the files of a guest in dir and opens them.

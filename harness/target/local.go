@@ -300,12 +300,17 @@ func (b *local) laterRemove(h home) {
 
 // inspect probes in our folder, adds what is promised by type, and finds a place for files elsewhere.
 func (b *local) inspect(ctx context.Context) error {
-	p, err := ask[probed](ctx, b.hands, "probe "+b.home.Path, "probe", b.home.Path)
+	p, err := b.probe(ctx, nil)
 	if err != nil {
 		return err
 	}
 	b.declare(p)
 	return b.makeOther(ctx)
+}
+
+// probe tries all needs but those that are known.
+func (b *local) probe(ctx context.Context, known []string) (probed, error) {
+	return ask[probed](ctx, b.hands, "probe "+b.home.Path, "probe", probeArgs{b.home.Path, known})
 }
 
 // declare notes what was probed and what is promised.

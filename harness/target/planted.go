@@ -142,5 +142,5 @@ func (b *local) probeFaultless(ctx context.Context) (probed, error) {
 	if err := b.mountPlanted(ctx, right); err != nil {
 		return probed{}, err
 	}
-	return ask[probed](ctx, b.hands, "probe "+b.home.Path, "probe", b.home.Path)
+	return b.probe(ctx, nil)
 }

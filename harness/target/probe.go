@@ -66,9 +66,15 @@ type prober struct {
 
 const filePages = 8
 
-// probe runs all probes in a folder of ours and leaves nothing behind.
-func probe(dir string) (probed, error) {
-	p := prober{dir: dir, page: os.Getpagesize()}
+// probeArgs are a folder of ours, and what is known of the needs already: those are not tried.
+type probeArgs struct {
+	Dir   string
+	Known []string
+}
+
+// probe tries what is not known, in a folder of ours, and leaves nothing behind.
+func probe(args probeArgs) (probed, error) {
+	p := prober{dir: args.Dir, page: os.Getpagesize()}
 	mem, err := unix.Mmap(-1, 0, filePages*p.page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return probed{}, fmt.Errorf("get memory for probes: %w", err)
@@ -78,6 +84,9 @@ func probe(dir string) (probed, error) {
 	fill(p.mem, 'm')
 	result := probed{Lacks: map[string]string{}}
 	for _, row := range probes {
+		if slices.Contains(args.Known, row.need) {
+			continue
+		}
 		reason, err := p.run(row.do)
 		if err != nil {
 			return probed{}, fmt.Errorf("probe %s: %w", row.need, err)
