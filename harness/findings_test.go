@@ -67,13 +67,9 @@ var oldGFS2 = []known{
 	{``, results.Hang, `^gfs2_glock_nq < `, "two calls wait for the glocks that they hold over their user copies, or somebody else for one that is stopped there"},
 }
 
-// A part of the quick programs on gfs2 of 5.10, where every seventh ends its guest; all of them take minutes.
+// The quick programs on gfs2 of 5.10, where every seventh ends its guest.
 func TestQuickProgramsOnTheOldGFS2(t *testing.T) {
-	every := 25
-	if os.Getenv("FAULTLINE_SOAK") == "1" {
-		every = 1
-	}
-	expectKnown(t, "uml:5.10", quick(every), oldGFS2)
+	expectKnown(t, "uml:5.10", quick(1), oldGFS2)
 }
 
 // expectKnown runs programs, of which most pass and none fails but for what is known.

@@ -65,6 +65,17 @@ func guestRunner(t *testing.T, open harness.Opener, o harness.Options) *harness.
 	return r
 }
 
+// counted is a target that counts how often it was aborted.
+type counted struct {
+	target.Target
+	aborted *int
+}
+
+func (t *counted) Abort() error {
+	*t.aborted++
+	return t.Target.Abort()
+}
+
 // Planted faults have the verdicts in a guest that they have here.
 func TestPlantedFaultsInAGuest(t *testing.T) {
 	needFuse(t)
@@ -73,8 +84,12 @@ func TestPlantedFaultsInAGuest(t *testing.T) {
 		t.Run(p.fault+"/"+text.Name, func(t *testing.T) {
 			t.Parallel()
 			g := gomega.NewWithT(t)
-			var opened int
-			r := guestRunner(t, guests(t.TempDir(), "planted:"+p.fault, 0, &opened), harness.Options{Deadline: time.Second, Repeats: -1})
+			var opened, aborted int
+			open := guests(t.TempDir(), "planted:"+p.fault, 0, &opened)
+			r := guestRunner(t, func(ctx context.Context) (target.Target, error) {
+				t, err := open(ctx)
+				return &counted{t, &aborted}, err
+			}, harness.Options{Deadline: time.Second, Repeats: -1})
 			o := r.Run(t.Context(), text)
 			g.Expect(o.Verdict).To(gomega.Equal(p.verdict), o.Message)
 			g.Expect(o.Kind).To(gomega.Equal(p.kind), o.Message)
@@ -85,6 +100,7 @@ func TestPlantedFaultsInAGuest(t *testing.T) {
 			if p.verdict == results.Hang {
 				g.Expect(sections(o)).To(gomega.ContainElements("watcher.txt", "processes.txt", "events.txt"))
 				g.Expect(opened).To(gomega.Equal(2), "a guest in which something hangs is replaced")
+				g.Expect(aborted).To(gomega.Equal(1), "and it is ended at once: an unmount would hang, too")
 			}
 			g.Expect(r.Run(t.Context(), derived(t, namesOnly)).Verdict).To(gomega.Equal(results.Pass), "the next program")
 			g.Expect(r.Leaked).To(gomega.BeZero())

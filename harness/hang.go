@@ -17,8 +17,12 @@ import (
 	"faultline/results"
 )
 
-// lookEvery is how often the shared memory of the worker is looked at.
-const lookEvery = 50 * time.Millisecond
+// lookEvery is how often the shared memory of the worker is looked at, and askEvery how often a guest is asked for a sample: it takes the guest some milliseconds, in
+// which it does nothing else.
+const (
+	lookEvery = 50 * time.Millisecond
+	askEvery  = 250 * time.Millisecond
+)
 
 // watched is one step of one thread that has been running for too long.
 type watched struct {
@@ -45,6 +49,12 @@ func (r *Runner) look(ctx context.Context) error {
 		} else {
 			acting = true
 		}
+	}
+	if len(overdue) > 0 {
+		if r.disposable() && time.Since(r.asked) < askEvery {
+			return nil
+		}
+		r.asked = time.Now()
 	}
 	samples := map[int]watch.Sample{}
 	for _, l := range overdue {
@@ -177,6 +187,7 @@ func (r *Runner) clearAway(ctx context.Context, o *Outcome) error {
 	defer func() { go proc.Close() }() // it waits for a worker that may never end
 	if r.disposable() {
 		r.askKernel(o, proc)
+		_ = r.target.Abort() // an unmount would wait for what hangs: the guest is ended as it is
 		return r.replace(ctx)
 	}
 	proc.Kill()

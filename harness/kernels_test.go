@@ -63,13 +63,16 @@ func skipMissing(t testing.TB, err error) {
 	}
 }
 
-// runOn runs programs in guests, two at a time, and gives one outcome for each, and for each damage of a disk.
+// guestsAtATime is more than CPUs of a small machine: a hang is waited for, and a guest that boots waits for its disk.
+const guestsAtATime = 4
+
+// runOn runs programs in guests, some at a time, and gives one outcome for each, and for each damage of a disk.
 func runOn(t *testing.T, spec string, o harness.Options, programs []*prog.Prog) map[string]harness.Outcome {
 	t.Helper()
 	var mu sync.Mutex
 	told := map[string]harness.Outcome{}
 	pool := harness.Pool{
-		Lanes: 2, Open: ofKernel(t, spec), Opts: o,
+		Lanes: guestsAtATime, Open: ofKernel(t, spec), Opts: o,
 		Announce: func([]string) error { return nil },
 		Report: func(o harness.Outcome) {
 			mu.Lock()

@@ -30,6 +30,7 @@ type Runner struct {
 	// flight are the jobs the worker has in hand, in order; queue are those that come next.
 	flight, queue []*job
 	watchers      map[watched]*watch.Judge
+	asked         time.Time // when the machine was asked for samples last
 	silence       silence
 	out           func(Outcome)
 	last          string

@@ -11,7 +11,7 @@ import (
 // measure it know how much slower one of them is. It takes some milliseconds, once.
 var Pace = sync.OnceValue(func() time.Duration {
 	best := time.Duration(1<<63 - 1)
-	for range 3 {
+	for range 8 {
 		began := time.Now()
 		paceSteps()
 		best = min(best, time.Since(began))
@@ -23,7 +23,7 @@ var Pace = sync.OnceValue(func() time.Duration {
 var paceSink uint64
 
 func paceSteps() {
-	const rounds, pages = 8, 16
+	const rounds, pages = 4, 16
 	size := unix.Getpagesize()
 	for range rounds {
 		mem, err := unix.Mmap(-1, 0, pages*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)

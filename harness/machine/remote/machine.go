@@ -107,8 +107,27 @@ func (m *Machine) await(ctx context.Context) error {
 	if m.hello.Version != wire.Version {
 		return fmt.Errorf("it speaks version %d of the protocol, we %d", m.hello.Version, wire.Version)
 	}
-	m.facts = machine.Facts{Kernel: m.hello.Kernel, Slowdown: slowdown(m.hello.Pace, machine.Pace()), Disposable: true}
+	pace := paces.least(m.hello.Kernel, m.hello.Pace)
+	m.facts = machine.Facts{Kernel: m.hello.Kernel, Slowdown: slowdown(pace, machine.Pace()), Disposable: true}
 	return nil
+}
+
+// paces are the best of the guests so far, by kernel: what one has done others can do, and one that was slower had to share the CPU while it measured.
+var paces = bestPaces{best: map[string]time.Duration{}}
+
+type bestPaces struct {
+	mu   sync.Mutex
+	best map[string]time.Duration
+}
+
+// least takes what a guest has measured, and returns the best.
+func (p *bestPaces) least(kernel string, measured time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if best, known := p.best[kernel]; !known || measured < best {
+		p.best[kernel] = measured
+	}
+	return p.best[kernel]
 }
 
 // slowdown bounds the quotient: whatever was measured, deadlines shall be finite.
