@@ -250,10 +250,13 @@ func (g *Guest) Hello() pid1.Hello { return g.hello }
 // PID is that of the guest's process on this machine, of the kernel where there are several. It may have ended.
 func (g *Guest) PID() int { return g.pid }
 
-// Memory is the guest's physical memory, which may also be read after its end, until Close; nil if it cannot be had.
+// Memory is the guest's memory by physical address, which may also be read after its end, until Close; nil if it cannot be had.
 func (g *Guest) Memory() io.ReaderAt {
 	if g.memory == nil {
 		return nil // and not a nil *os.File in an interface
+	}
+	if g.kind == kernels.BzImage {
+		return pcMemory{g.memory}
 	}
 	return g.memory
 }

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,4 +45,24 @@ func openMemory(pid int, size int64) *os.File {
 		}
 	}
 	return nil
+}
+
+// What lies where in the physical memory of a PC that QEMU makes (hw/i386/pc_piix.c: pc_init1): from holeFrom to holeTo are devices, and the memory that has no place
+// below goes on behind them. QEMU is told to begin the hole there whatever the size of the memory is.
+const (
+	holeFrom = 3 << 30
+	holeTo   = 4 << 30
+)
+
+// pcMemory reads by physical address what QEMU keeps in a file without the hole.
+type pcMemory struct{ file io.ReaderAt }
+
+func (m pcMemory) ReadAt(b []byte, at int64) (int, error) {
+	switch end := at + int64(len(b)); {
+	case end <= holeFrom:
+		return m.file.ReadAt(b, at)
+	case at >= holeTo:
+		return m.file.ReadAt(b, at-(holeTo-holeFrom))
+	}
+	return 0, fmt.Errorf("read %d bytes of a guest's memory at %#x: devices are there", len(b), at)
 }

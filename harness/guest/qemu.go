@@ -34,7 +34,8 @@ func qemuMachine(s Spec) (machine, error) {
 	}
 	args := append(accelerator,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-smp", "2", "-m", fmt.Sprintf("%dM", s.Memory>>20),
-		"-object", fmt.Sprintf("memory-backend-memfd,id=memory,size=%dM,share=on", s.Memory>>20), "-machine", "memory-backend=memory",
+		"-object", fmt.Sprintf("memory-backend-memfd,id=memory,size=%dM,share=on", s.Memory>>20),
+		"-machine", fmt.Sprintf("memory-backend=memory,max-ram-below-4g=%d", holeFrom),
 		"-chardev", "socket,id=monitor,server=on,wait=off,path="+monitorName, "-mon", "chardev=monitor,mode=readline",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-device", "virtio-serial-pci", "-chardev", "socket,id=channel,fd=3", "-device", "virtserialport,chardev=channel,name="+portName,
