@@ -24,11 +24,13 @@ type known struct {
 	name      string // a pattern
 	verdict   results.Verdict
 	signature string // a pattern
+	message   string // a pattern
 	why       string
 }
 
 func (k known) fits(name string, o harness.Outcome) bool {
-	return k.verdict == o.Verdict && regexp.MustCompile(k.name).MatchString(name) && regexp.MustCompile(k.signature).MatchString(o.Signature)
+	matches := func(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
+	return k.verdict == o.Verdict && matches(k.name, name) && matches(k.signature, o.Signature) && matches(k.message, o.Message)
 }
 
 // selfAccess is the signature of gfs2 up to 5.15: a page fault in the user copy, or one that waits for a call stopped there, takes the glock again.
@@ -39,8 +41,15 @@ var quickOn = map[string][]known{
 	"uml:6.1": nil, "uml:6.12": nil, "uml:7.2": nil,
 	"uml:6.1,fs=ext4": nil, "uml:7.2,fs=ext4": nil, "uml:6.1,fs=xfs": nil, "uml:7.2,fs=xfs": nil, "uml:7.2,fs=btrfs": nil,
 	"uml:6.1,fs=btrfs": {
-		{`direct`, results.Wrong, "", "a direct write whose buffer is faulted in half way loses data or fails (generic/708, mended in 6.4)"},
-		{`^stall/fiemap/`, results.Hang, "", "fiemap copies with the extent range locked (generic/742, mended in 6.1.191)"},
+		{`direct`, results.Wrong, `^check data$`, `: A is wrong from offset 0 on, .* found (zeros|pat1 at 0)$`,
+			"a direct write whose buffer is faulted in half way loses its beginning (generic/708, mended in 6.4)"},
+		{`direct`, results.Wrong, `^p?write(v2?)? EIO$`, `, got EIO$`, "the same write fails"},
+		{`direct`, results.Wrong, `^(check data|stat|p?write(v2?)?)$`, `: (A is 1p bytes long, wanted 0|wanted 8p, got 9p|wanted EFAULT, got 1p)$`,
+			"a direct write behind the end makes the file longer before it touches its buffer: when it fails, or when the buffer was behind the end, too"},
+		{`^stall/fiemap/buffered/`, results.Hang,
+			`^wait_extent_bit < lock_extent < btrfs_lock_and_flush_ordered_range < extent_readahead < btrfs_readahead < .* < filemap_fault < user space$`,
+			`^[pt]2 is blocked in (load|store)\(.*: page fault from user space in its memory, which maps A, waiting for a btrfs extent range in wait_extent_bit$`,
+			"fiemap copies with the extent range locked (generic/742, mended in 6.1.191)"},
 	},
 }
 
@@ -63,8 +72,8 @@ func TestSomeQuickProgramsOnRealKernels(t *testing.T) {
 
 // oldGFS2 is what fails on gfs2 of 5.10: its tasks take a glock twice, which its own trap ends, or wait for one that a call holds over its user copy.
 var oldGFS2 = []known{
-	{``, results.Crash, selfAccess, "a call's fault in its own buffer takes the glock that the call holds"},
-	{``, results.Hang, `^gfs2_glock_nq < `, "two calls wait for the glocks that they hold over their user copies, or somebody else for one that is stopped there"},
+	{``, results.Crash, selfAccess, `^the kernel says: BUG: failure at fs/gfs2/glock\.c:\d+/add_to_queue\(\)!`, "a call's fault in its own buffer takes the glock that the call holds"},
+	{``, results.Hang, `^gfs2_glock_nq < `, ` is blocked in `, "two calls wait for the glocks that they hold over their user copies, or somebody else for one that is stopped there"},
 }
 
 // The quick programs on gfs2 of 5.10, where every seventh ends its guest.
