@@ -2,6 +2,8 @@ package guest
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +47,7 @@ func launchQEMU(ctx context.Context, s Spec) (*Guest, error) {
 	return launch(s)
 }
 
-// firstLine waits until the console has one, in vain if the guest ends.
+// firstLine waits until the console has one of the kernel's, which begins with its time: QEMU itself complains there, too. It waits in vain if the guest ends.
 func (g *Guest) firstLine(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -56,7 +58,7 @@ func (g *Guest) firstLine(ctx context.Context, patience time.Duration) bool {
 		case <-g.exited:
 			return false
 		case <-time.After(10 * time.Millisecond):
-			if g.console.Mark() > 0 {
+			if slices.ContainsFunc(g.console.Since(0), func(l Line) bool { return strings.HasPrefix(l.Text, "[") }) {
 				return true
 			}
 		}
