@@ -50,10 +50,30 @@ type Judge struct {
 
 	lost   time.Duration // time that does not count: gaps in which this machine was suspended
 	gaps   int           // how many there were
+	pause  interruption  // the last time in which nothing could be seen
 	last   Sample        // the sample before this one, zero at first
 	first  *Sample       // the first sample after the deadline
 	window []Sample      // all samples since then, oldest first; the hard limit bounds their number
 	steady int           // index in window of the first one since the last interruption
+}
+
+// interruption is a time in which nothing could be proved: no samples came, or somebody was stopped.
+type interruption struct {
+	number      int // from 1 on
+	began, last time.Time
+	now         bool // it goes on
+}
+
+// note takes one more sample.
+func (i *interruption) note(at time.Time, interrupted bool) {
+	switch {
+	case interrupted && !i.now:
+		*i = interruption{number: i.number + 1, began: at, last: at, now: true}
+	case interrupted:
+		i.last = at
+	default:
+		i.now = false
+	}
 }
 
 // NewJudge starts the watch over the thread tid, which began its step at began.
@@ -68,6 +88,7 @@ func (j *Judge) Rules() Rules { return j.rules }
 // are allowed and prove nothing.
 func (j *Judge) Observe(s Sample) Motion {
 	interrupted := j.tick(s)
+	j.pause.note(s.At, interrupted != "")
 	m := Motion{Kind: Slow, Elapsed: s.At.Sub(j.began) - j.lost, Servers: s.Servers}
 	task, found := s.Process.Task(j.tid)
 	m.Task = task
@@ -149,7 +170,18 @@ func (j *Judge) overLimit(elapsed time.Duration) bool {
 	if len(j.window) > 0 {
 		limit = max(limit, j.rules.Deadline+2*j.confirm())
 	}
-	return elapsed >= limit
+	return elapsed >= limit && !j.recovering()
+}
+
+// recovering reports that there was an interruption not long ago, and so no time for a whole confirmation: what hung before a server was stopped hangs after it. Whoever
+// is interrupted for too long, or again and again, is not waited for.
+func (j *Judge) recovering() bool {
+	i := j.pause
+	if i.number == 0 || i.number > pauses || len(j.window) == 0 {
+		return false
+	}
+	now := j.last.At
+	return now.Sub(i.last) < 2*j.confirm() && (!i.now || now.Sub(i.began) < j.rules.Limit)
 }
 
 // undecided keeps waiting, up to the hard limit.
@@ -200,7 +232,7 @@ func (j *Judge) still(m Motion, w view) Motion {
 	late := j.overLimit(m.Elapsed)
 	for _, server := range w.servers {
 		busy, starved := server.busy(w.span)
-		if starved {
+		if starved && (!late || server.inWindow.longest >= w.span/2) {
 			return j.undecided(m, fmt.Sprintf("its server, process %d, gets no CPU: %s", server.id, server.inWindow))
 		}
 		if !busy {

@@ -159,6 +159,39 @@ func TestJudge(t *testing.T) {
 		{"stopped for good", func(_ time.Duration, s *watch.Sample) { worker(s).State = "T" }, watch.Slow, between(10, 10), "stopped"},
 		{"frozen for good", func(_ time.Duration, s *watch.Sample) { s.Process.Frozen = true }, watch.Slow, between(10, 10), "frozen"},
 		{"its server is stopped", func(_ time.Duration, s *watch.Sample) { serverThread(s).State = "T" }, watch.Slow, between(10, 10), "server"},
+		{"its server is stopped for 9.4 s, then all rests", func(since time.Duration, s *watch.Sample) {
+			if since <= 9400*time.Millisecond {
+				serverThread(s).State = "T"
+			}
+		}, watch.Blocked, between(10.4, 10.8), "not one context switch"},
+		{"its server is stopped for 9.4 s, then it gets its answer", func(since time.Duration, s *watch.Sample) {
+			if since <= 9400*time.Millisecond {
+				serverThread(s).State = "T"
+			}
+			worker(s).Voluntary = uint64(since / (10 * time.Second))
+			if since > 10*time.Second {
+				s.Process.Tasks = nil
+			}
+		}, watch.Gone, between(10.2, 10.2), ""},
+		{"its server is stopped for 9.4 s, then it moves", func(since time.Duration, s *watch.Sample) {
+			if since <= 9400*time.Millisecond {
+				serverThread(s).State = "T"
+			}
+			worker(s).Voluntary = uint64(since / (300 * time.Millisecond))
+		}, watch.Slow, between(11.2, 11.6), "it moves"},
+		{"its server is stopped for half of each second", func(since time.Duration, s *watch.Sample) {
+			if since%time.Second < time.Second/2 {
+				serverThread(s).State = "T"
+			}
+		}, watch.Slow, between(10, 12), ""},
+		{"stopped for a moment on a busy machine that then is at rest", func(since time.Duration, s *watch.Sample) {
+			if s.Load = 1; since < 15*time.Second {
+				s.Load = 20
+			}
+			if since == 15*time.Second {
+				s.Process.Tasks[0].State = "T"
+			}
+		}, watch.Blocked, between(16, 16.4), "not one context switch"},
 
 		{"the disk works for 4 s", func(since time.Duration, s *watch.Sample) {
 			if since < 4*time.Second {
@@ -190,6 +223,11 @@ func TestJudge(t *testing.T) {
 		},
 			watch.Blocked, between(2, 2.2), ""},
 		{"its server is starved", func(since time.Duration, s *watch.Sample) { runs(serverThread(s), since, 0.02, 0.98) }, watch.Slow, between(10, 10), "gets no CPU"},
+		{"many threads of its server wait a little", func(since time.Duration, s *watch.Sample) {
+			for tid := range 10 {
+				s.Servers[0].Tasks = append(s.Servers[0].Tasks, watch.Task{TID: 50 + tid, State: "S", Waited: since / 10})
+			}
+		}, watch.Blocked, between(10, 10), "not one context switch"},
 		{"its server is gone", func(_ time.Duration, s *watch.Sample) { s.Servers[0].Tasks = nil }, watch.Blocked, between(2, 2.2), ""},
 		{"its server is replaced", func(since time.Duration, s *watch.Sample) {
 			if since > 1500*time.Millisecond {

@@ -28,6 +28,7 @@ type activity struct {
 // work is a difference of counters.
 type work struct {
 	ran, waited, user, system   time.Duration
+	longest                     time.Duration // that one thread has waited for a CPU
 	voluntary, switches, faults uint64
 	// inKernel says that it was always seen in the kernel: User Mode Linux books the kernel's time as the user's.
 	inKernel bool
@@ -41,6 +42,7 @@ func (w work) String() string {
 func (w *work) add(now, before Task) {
 	w.ran += now.CPU() - before.CPU()
 	w.waited += now.Waited - before.Waited
+	w.longest = max(w.longest, now.Waited-before.Waited)
 	w.user += now.Utime - before.Utime
 	w.system += now.Stime - before.Stime
 	w.voluntary += now.Voluntary - before.Voluntary
