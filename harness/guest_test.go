@@ -123,6 +123,7 @@ func TestGuestsThatDie(t *testing.T) {
 		message string
 	}{
 		"panic":  {results.Crash, results.KernelPanic, "the kernel says: BUG: failure at fs/gfs2/glock.c:1401/add_to_queue()!"},
+		"choke":  {results.Crash, results.KernelPanic, "the kernel says: BUG: failure at fs/gfs2/glock.c:1401/add_to_queue()!"},
 		"vanish": {results.Broken, results.InfraTargetLost, "the guest is gone: it has ended (exit status 0)"},
 		"killed": {results.Broken, results.InfraTargetLost, "the guest is gone: it has ended (signal: killed)"},
 		"stall":  {results.Hang, results.KernelHang, "the guest is gone: it has said nothing for 2s"},
@@ -152,7 +153,7 @@ func TestGuestsThatDie(t *testing.T) {
 			} else {
 				g.Expect(sections(o)).NotTo(gomega.ContainElement("silence.txt"))
 			}
-			if fault == "panic" {
+			if fault == "panic" || fault == "choke" {
 				g.Expect(sections(o)).To(gomega.ContainElement("console.txt"))
 				g.Expect(o.Signature).To(gomega.Equal("gfs2_glock_nq < gfs2_fault < copy to user < gfs2_file_read_iter"))
 			}

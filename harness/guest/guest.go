@@ -91,7 +91,7 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 	}
 	if err := g.greet(ctx, s); err != nil {
 		g.Kill()
-		waitFor(g.console.Done(), time.Second) // then the last words are there
+		waitFor(g.console.Done(), consolePatience) // then the last words are there
 		defer g.Close()
 		_, refused := errors.AsType[refusal](err)
 		return nil, &Error{What: "start a guest", Err: err, Console: g.console.Text(), Refused: refused}
@@ -244,6 +244,17 @@ func (g *Guest) Channel() Channel { return g.channel }
 // Console is what the guest prints.
 func (g *Guest) Console() *Console { return g.console }
 
+// Said is what the guest has printed since a mark of its console; if it has ended, all of it: what it said last may still be under way to us.
+func (g *Guest) Said(mark int) string {
+	if g.How() != "" {
+		waitFor(g.console.Done(), consolePatience)
+	}
+	return g.console.TextSince(mark)
+}
+
+// consolePatience is how long the rest of what a guest has printed, some KiB in a pipe, may take to be read on a machine that has much else to do.
+const consolePatience = 30 * time.Second
+
 // Hello is what the guest said of itself when it came up.
 func (g *Guest) Hello() pid1.Hello { return g.hello }
 
@@ -292,7 +303,7 @@ func (g *Guest) Off(ctx context.Context) (unmounted bool) {
 		g.Kill()
 		<-g.exited
 	}
-	waitFor(g.console.Done(), time.Second)
+	waitFor(g.console.Done(), consolePatience)
 	lines := g.console.Since(0)
 	for _, l := range slices.Backward(lines[max(0, len(lines)-lastWords):]) {
 		if strings.HasPrefix(l.Text, pid1.Unmounted) {

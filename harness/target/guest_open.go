@@ -105,11 +105,11 @@ func (o guestOptions) lacks() []lack {
 func (b *local) moveIn(ctx context.Context, vm *guest.Guest) error {
 	mark := vm.Console().Mark()
 	m, err := remote.Dial(ctx, credit.Host(vm.Channel()), remote.Options{
-		PID: vm.PID(), Memory: vm.Memory(), Exited: vm.Exited(), How: vm.How, Console: func() string { return vm.Console().TextSince(mark) },
+		PID: vm.PID(), Memory: vm.Memory(), Exited: vm.Exited(), How: vm.How, Console: func() string { return vm.Said(mark) },
 		Interrogate: vm.Interrogate,
 	})
 	if err != nil {
-		return &guest.Error{What: "move into a guest", Err: err, Console: vm.Console().TextSince(mark)}
+		return &guest.Error{What: "move into a guest", Err: err, Console: vm.Said(mark)}
 	}
 	b.liveOn(m)
 	b.guest = vm

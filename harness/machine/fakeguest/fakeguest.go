@@ -16,12 +16,14 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"faultline/harness/machine"
 	"faultline/harness/machine/agent"
 	"faultline/harness/machine/remote"
+	"faultline/harness/machine/wire"
 	"faultline/harness/self"
 	"faultline/harness/watch"
 )
@@ -118,12 +120,17 @@ func main([]string) int {
 	channel := os.NewFile(channelFD, "channel")
 	log := &madeUpLog{}
 	opts := agent.Options{Log: log, Before: func(text string) { misbehave(text, channel, log) }}
-	if err := agent.Serve(channel, opts); err != nil {
+	err := agent.Serve(channel, opts)
+	dying.Lock()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fake guest:", err)
 		return 1
 	}
 	return 0
 }
+
+// dying is held by who will end the process.
+var dying sync.Mutex
 
 // misbehave does what the program wants.
 func misbehave(text string, channel *os.File, log *madeUpLog) {
@@ -134,6 +141,13 @@ func misbehave(text string, channel *os.File, log *madeUpLog) {
 	fault, _, _ := strings.Cut(rest, "\n")
 	switch fault {
 	case "panic":
+		fmt.Fprint(os.Stderr, panicText)
+		os.Exit(1)
+	case "choke":
+		dying.Lock()
+		_, _ = channel.Write(wire.Frame{Kind: wire.Log, Body: make([]byte, 100)}.Append(nil)[:50]) // the host sees less of it then
+		_ = unix.Shutdown(channelFD, unix.SHUT_RDWR)                                               // as above
+		time.Sleep(300 * time.Millisecond)                                                         // a console is slow
 		fmt.Fprint(os.Stderr, panicText)
 		os.Exit(1)
 	case "vanish":

@@ -15,8 +15,9 @@ import (
 	"faultline/harness/machine/wire"
 )
 
-// lastWords is how long a guest whose channel has ended may take to end as well: a kernel that panics prints for some time.
-const lastWords = 5 * time.Second
+// lastWords is how long a guest whose channel has ended may take to end as well: a kernel that panics prints for some time, and on a machine that has much else to do
+// for longer.
+const lastWords = 30 * time.Second
 
 // bury is called at the end of the link. Who starts something meanwhile has a call that fails.
 func (m *Machine) bury() {
@@ -82,9 +83,9 @@ func (m *Machine) exhume() {
 	}
 }
 
-// closed says that the other end has closed the channel: a socket of which the other end has not read everything is reset.
+// closed says that the other end has closed the channel, maybe in the middle of what it had to say: a socket of which the other end has not read everything is reset.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }
 
 func (m *Machine) awaitExit(d *machine.Death) {
