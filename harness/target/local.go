@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -308,9 +310,21 @@ func (b *local) inspect(ctx context.Context) error {
 	return b.makeOther(ctx)
 }
 
-// probe tries all needs but those that are known.
+// probe tries all needs but those that are known, one after the other: a machine that is slow needs long for all of them, and of one that hangs its name is told.
 func (b *local) probe(ctx context.Context, known []string) (probed, error) {
-	return ask[probed](ctx, b.hands, "probe "+b.home.Path, "probe", probeArgs{b.home.Path, known})
+	all, err := ask[probed](ctx, b.hands, "look at direct I/O in "+b.home.Path, "probe", probeArgs{Dir: b.home.Path})
+	for _, row := range probes {
+		if err != nil {
+			return probed{}, err
+		}
+		if slices.Contains(known, row.need) {
+			continue
+		}
+		var one probed
+		one, err = ask[probed](ctx, b.hands, fmt.Sprintf("probe %s in %s", row.need, b.home.Path), "probe", probeArgs{b.home.Path, []string{row.need}})
+		maps.Copy(all.Lacks, one.Lacks)
+	}
+	return all, err
 }
 
 // declare notes what was probed and what is promised.

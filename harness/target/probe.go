@@ -66,13 +66,13 @@ type prober struct {
 
 const filePages = 8
 
-// probeArgs are a folder of ours, and what is known of the needs already: those are not tried.
+// probeArgs are a folder of ours, and the needs to try. Without any, the alignments of direct I/O are asked for.
 type probeArgs struct {
 	Dir   string
-	Known []string
+	Needs []string
 }
 
-// probe tries what is not known, in a folder of ours, and leaves nothing behind.
+// probe tries in a folder of ours, and leaves nothing behind.
 func probe(args probeArgs) (probed, error) {
 	p := prober{dir: args.Dir, page: os.Getpagesize()}
 	mem, err := unix.Mmap(-1, 0, filePages*p.page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
@@ -84,7 +84,7 @@ func probe(args probeArgs) (probed, error) {
 	fill(p.mem, 'm')
 	result := probed{Lacks: map[string]string{}}
 	for _, row := range probes {
-		if slices.Contains(args.Known, row.need) {
+		if !slices.Contains(args.Needs, row.need) {
 			continue
 		}
 		reason, err := p.run(row.do)
@@ -95,10 +95,12 @@ func probe(args probeArgs) (probed, error) {
 			result.Lacks[row.need] = reasonText(reason)
 		}
 	}
-	_, err = p.run(func(p *prober) (err error) {
-		result.DIOAlign, _, err = p.dioAlign()
-		return err
-	})
+	if len(args.Needs) == 0 {
+		_, err = p.run(func(p *prober) (err error) {
+			result.DIOAlign, _, err = p.dioAlign()
+			return err
+		})
+	}
 	return result, err
 }
 

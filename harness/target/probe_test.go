@@ -118,7 +118,7 @@ func TestProbesLookAtTheBytes(t *testing.T) {
 			b, err := newLocal("dir:"+fuse.Dir(), Options{})
 			g.Expect(err).NotTo(gomega.HaveOccurred())
 			defer b.hands.close()
-			p, err := ask[probed](t.Context(), b.hands, "probe", "probe", probeArgs{Dir: fuse.Dir()})
+			p, err := ask[probed](t.Context(), b.hands, "probe", "probe", probeArgs{fuse.Dir(), []string{"odirect", "shared-mmap"}})
 			g.Expect(err).NotTo(gomega.HaveOccurred())
 			for need, why := range lacks {
 				got := ""
