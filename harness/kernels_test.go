@@ -64,16 +64,13 @@ func skipMissing(t testing.TB, err error) {
 	}
 }
 
-// guestsAtATime is more than CPUs of a small machine: a hang is waited for, and a guest that boots waits for its disk.
-const guestsAtATime = 4
-
 // runOn runs programs in guests, some at a time, and gives one outcome for each, and for each damage of a disk.
-func runOn(t *testing.T, spec string, o harness.Options, programs []*prog.Prog) map[string]harness.Outcome {
+func runOn(t *testing.T, spec string, lanes int, o harness.Options, programs []*prog.Prog) map[string]harness.Outcome {
 	t.Helper()
 	var mu sync.Mutex
 	told := map[string]harness.Outcome{}
 	pool := harness.Pool{
-		Lanes: guestsAtATime, Open: ofKernel(t, spec), Opts: o,
+		Lanes: lanes, Open: ofKernel(t, spec), Opts: o,
 		Announce: func([]string) error { return nil },
 		Report: func(o harness.Outcome) {
 			mu.Lock()
@@ -158,7 +155,7 @@ func TestPanicsAmongAThousand(t *testing.T) {
 		want[name] = verdict
 	}
 	got := map[string]results.Verdict{}
-	for name, o := range runOn(t, "uml:5.10", harness.Options{Repeats: -1}, programs) {
+	for name, o := range runOn(t, "uml:5.10", 2, harness.Options{Repeats: -1}, programs) {
 		got[name] = o.Verdict
 		if o.Verdict == results.Crash {
 			g.Expect(o.Signature).To(gomega.MatchRegexp(selfAccess), o.Message)
