@@ -45,3 +45,19 @@ func TestCircleOfGlocks(t *testing.T) {
 	g.Expect(o.Evidence[i].Text).To(gomega.MatchRegexp(`(?s)^pwritev\(.* of t\d by \d+ holds the glock 2/[0-9a-f]+ of inode \d+ \(EX\) and waits for the glock 2/.*, which\n` +
 		`pwritev\(.* of t\d by \d+ holds \(EX\), and waits for the glock 2/.*, which\n.*holds \(EX\)\.\n$`))
 }
+
+// The bundled GFS2 in a guest, with gfs2's old policy, opens, which takes all its probes, and then hangs like gfs2.
+func TestTheOldPolicyInAGuest(t *testing.T) {
+	if os.Getenv("FAULTLINE_SOAK") == "" {
+		t.Skip("two guests under QEMU and a hang in each take a minute: FAULTLINE_SOAK=1 runs them")
+	}
+	for _, spec := range []string{"qemu:5.10,fs=fuse,copy=faulting", "qemu:6.1,fs=fuse,copy=faulting"} {
+		t.Run(spec, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			r := realKernelWith(t, spec, patient)
+			o := r.Run(t.Context(), derived(t, regression("regress/gfs2-self-read")))
+			g.Expect(o.Verdict).To(gomega.Equal(results.Hang), o.Message)
+			g.Expect(o.Message).To(gomega.ContainSubstring("of its server is in: page fault in another process's memory, waiting for a page to be unlocked"))
+		})
+	}
+}
