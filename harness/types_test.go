@@ -79,7 +79,7 @@ func TestCallsOfSingleTypes(t *testing.T) {
 				add(otherNumber(structs.Family.Find(name)), results.Wrong)
 			}
 			passed := 0
-			for name, o := range runOn(t, spec, harness.Options{Repeats: -1}, programs) {
+			for name, o := range runOn(t, spec, 2, harness.Options{Repeats: -1}, programs) {
 				if o.Verdict == results.Pass {
 					passed++
 				}
