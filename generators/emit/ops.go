@@ -66,6 +66,7 @@ func init() {
 	}
 	maps.Copy(performers, entryPerformers)
 	maps.Copy(performers, metadataPerformers)
+	maps.Copy(performers, taskPerformers)
 }
 
 func (g *writer) perform(t *text, s *prog.Step, i int) {

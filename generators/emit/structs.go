@@ -56,7 +56,7 @@ var young = []struct {
 	value int
 }{
 	{"RWF_ATOMIC", 0x40}, {"RWF_DONTCACHE", 0x80}, {"STATX_MNT_ID_UNIQUE", 0x4000},
-	{"SYS_quotactl_fd", 443}, {"SYS_statmount", 457}, {"SYS_listmount", 458}, {"SYS_file_getattr", 468}, {"SYS_file_setattr", 469},
+	{"SYS_fsopen", 430}, {"SYS_fsconfig", 431}, {"SYS_quotactl_fd", 443}, {"SYS_statmount", 457}, {"SYS_listmount", 458}, {"SYS_file_getattr", 468}, {"SYS_file_setattr", 469},
 }
 
 // declared reports whether a header of the kernel defines the request.

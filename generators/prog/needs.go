@@ -50,6 +50,9 @@ var Needs = []Need{
 	{"file-attr", "file_getattr(2) works, and file_setattr(2) takes back what it returned (Linux 6.17)"},
 	{"statmount", "statmount(2) and listmount(2) work (Linux 6.8)"},
 	{"quota", "quotactl_fd(2) finds quota of users in force (Linux 5.14, mount option usrquota or uquota)"},
+	{"task-memory", "process_vm_readv(2) and /proc/self/mem reach our own memory"},
+	{"fsopen", "fsopen(2) begins a tmpfs, and fsconfig(2) sets its source (Linux 5.2, root)"},
+	{"execve", "execveat(2) copies the arguments of a memory file that is no program"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
@@ -142,6 +145,7 @@ var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mou
 	"uring_readv": "io-uring", "uring_writev": "io-uring", "uring_read_fixed": "io-uring", "uring_write_fixed": "io-uring",
 	"name_to_handle_at": "file-handle", "open_by_handle_at": "file-handle", "file_getattr": "file-attr", "file_setattr": "file-attr",
 	"statmount": "statmount", "listmount": "statmount", "quotactl": "quota",
+	"process_vm_readv": "task-memory", "process_vm_writev": "task-memory", "mem_read": "task-memory", "mem_write": "task-memory", "fsconfig": "fsopen", "execve": "execve",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {

@@ -108,6 +108,7 @@ var Structs = func() map[string]*Struct {
 		{"space_resv", "", "", 48, []Field{number("l_start", 8, 8), number("l_len", 16, 8)}},
 		{"f2fs_move", "", "", 32, []Field{fdField("dst_fd", 0, 4), number("pos_in", 8, 8), number("pos_out", 16, 8), number("len", 24, 8)}},
 	}
+	table = append(table, taskStructs...)
 	byName := make(map[string]*Struct, len(table))
 	for i := range table {
 		byName[table[i].Name] = &table[i]

@@ -24,6 +24,8 @@ func init() {
 		"getdents": getdentsOp, "entries": entriesOp, "statx": statxOp,
 		"fstat": fstatOp, "fstatfs": fstatfsOp, "getcwd": getcwdOp, "name_to_handle_at": nameToHandleOp, "open_by_handle_at": openByHandleOp,
 		"file_getattr": fileGetattrOp, "file_setattr": fileSetattrOp, "statmount": statmountOp, "listmount": listmountOp, "quotactl": quotactlOp,
+		"process_vm_readv": processVMReadvOp, "process_vm_writev": processVMWritevOp, "mem_read": memReadOp, "mem_write": memWriteOp,
+		"futex_wait": futexWaitOp, "futex_wake": futexWakeOp, "mount": mountOp, "fsconfig": fsconfigOp, "execve": execveOp,
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,
 		"ficlone": ficloneOp, "copy_file_range": copyFileRangeOp, "sendfile": sendfileOp,

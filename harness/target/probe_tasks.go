@@ -1,0 +1,80 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// taskProbes are rows of the table probes: calls that copy memory and are about no file.
+var taskProbes = []probeRow{
+	{"task-memory", (*prober).taskMemory},
+	{"fsopen", (*prober).fsopen},
+	{"execve", (*prober).execve},
+}
+
+// taskMemory copies a byte of our memory in both ways.
+func (p *prober) taskMemory() error {
+	local, remote := unix.Iovec{Base: &p.mem[0]}, unix.RemoteIovec{Base: p.at(1), Len: 1}
+	local.SetLen(1)
+	p.mem[1] = 't'
+	if _, err := unix.ProcessVMReadv(os.Getpid(), []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0); err != nil {
+		return fmt.Errorf("process_vm_readv: %w", err)
+	}
+	mem, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer mem.Close()
+	if _, err := unix.Pwrite(int(mem.Fd()), p.mem[:1], int64(p.at(2))); err != nil {
+		return fmt.Errorf("pwrite to /proc/self/mem: %w", err)
+	}
+	if p.mem[2] != 't' {
+		return errors.New("process_vm_readv and /proc/self/mem did not bring the bytes of the source")
+	}
+	return nil
+}
+
+// fsopen begins a tmpfs and sets an option.
+func (p *prober) fsopen() error {
+	return p.begun("tmpfs", func(fs int) error {
+		if err := unix.FsconfigSetString(fs, "source", "nowhere"); err != nil {
+			return fmt.Errorf("fsconfig(FSCONFIG_SET_STRING): %w", err)
+		}
+		return nil
+	})
+}
+
+// begun begins a file system that is given up afterwards.
+func (p *prober) begun(name string, use func(fs int) error) error {
+	fs, err := unix.Fsopen(name, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("fsopen(%s): %w", name, err)
+	}
+	defer unix.Close(fs)
+	return use(fs)
+}
+
+// execve hands over arguments that cannot be read, to a file that is no program.
+func (p *prober) execve() error {
+	made, err := unix.MemfdCreate("text", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
+	defer unix.Close(made)
+	text, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", made))
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	noName := []byte{0}
+	const unmapped = 1
+	err = call("execveat", unix.SYS_EXECVEAT, text.Fd(), uintptr(unsafe.Pointer(&noName[0])), unmapped, 0, unix.AT_EMPTY_PATH)
+	if errors.Is(err, unix.EFAULT) {
+		return nil
+	}
+	return err
+}
