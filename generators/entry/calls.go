@@ -2,11 +2,15 @@ package entry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Calls is the table. Sizes of structs are those of package prog's.
-var Calls = []Call{
+var Calls = slices.Concat(fileCalls, taskCalls)
+
+// fileCalls are about files, and about pipes and requests that move their bytes.
+var fileCalls = []Call{
 	{Name: "fiemap", Doc: "FS_IOC_FIEMAP", Room: 32 + 3*56, Arg: "fiemap{fm_length=-1, fm_flags=1, fm_extent_count=3}", Out: true,
 		Do: "ioctl(a, fiemap, $)", After: []string{"look($[0:32], fiemap{})", "extents($)"}},
 	{Name: "getdents", Doc: "getdents64(2)", Room: 400, Out: true, Before: []string{"d = open(D, rdonly)"}, Do: "getdents(d, $)", After: []string{"entries($)"}},

@@ -1,0 +1,25 @@
+package entry
+
+// taskCalls are about no file: calls on the memory of tasks, on words that tasks wait for, and with the strings of new mounts and programs.
+var taskCalls = []Call{
+	{Name: "process-vm-read", Free: true, Doc: "process_vm_readv(2) into it", Room: 600, Out: true, Before: moved, Do: "process_vm_readv({$}, n)"},
+	{Name: "process-vm-from", Free: true, Doc: "process_vm_readv(2) from it, as from another task's memory,", Room: 600, Text: "pat4*600", Before: moved, Do: "process_vm_readv({n}, $)", After: []string{"check(n)"}},
+	{Name: "process-vm-to", Free: true, Doc: "process_vm_writev(2) to it, as to another task's memory,", Room: 600, Out: true, Before: moved, Do: "process_vm_writev({n}, $)"},
+	{Name: "mem-read", Free: true, Doc: "pread(2) from /proc/self/mem into it", Room: 600, Out: true, Before: moved, Do: "mem_read($, n)"},
+	{Name: "mem-from", Free: true, Doc: "pread(2) from /proc/self/mem at its address", Room: 600, Text: "pat4*600", Before: moved, Do: "mem_read(n, $)", After: []string{"check(n)"}},
+	{Name: "mem-to", Free: true, Doc: "pwrite(2) to /proc/self/mem at its address", Room: 600, Out: true, Before: moved, Do: "mem_write(n, $)"},
+	{Name: "futex-wait", Free: true, Doc: "FUTEX_WAIT on a word that processes share", Room: 8, Arg: "futex{value=7}", Do: "futex_wait($[4:8], 6, shared)", After: []string{"look($, futex{})"}},
+	{Name: "futex-wait-private", Free: true, Doc: "FUTEX_WAIT on a word of one process", Room: 8, Arg: "futex{value=7}", Do: "futex_wait($[4:8], 6, private)", After: []string{"look($, futex{})"}},
+	{Name: "futex-wake", Free: true, Doc: "FUTEX_WAKE on a word that processes share", Room: 8, Arg: "futex{value=7}", Do: "futex_wake($[4:8])", After: []string{"look($, futex{})"}},
+	{Name: "mount-source", Free: true, Doc: "mount(2) with its source in it", Room: 29, Text: `"a.source.with.a.longer.name." + zero*1`, Before: options, Do: "mount($, n[5:11], n[11:111])"},
+	{Name: "mount-data", Free: true, Doc: "mount(2) with its page of options in it", Room: 100, Text: "pat4*100", Before: options, Do: "mount(n[0:5], n[5:11], $)"},
+	{Name: "fsconfig", Free: true, Doc: "FSCONFIG_SET_STRING with the value in it", Room: 29, Text: `"a.source.with.a.longer.name." + zero*1`, Before: []string{`n = anon("source" + zero*1)`}, Do: "fsconfig(n, $)"},
+	{Name: "execve-argv", Free: true, Doc: "execveat(2) with the pointer to its argument in it", Room: 16, Arg: "argv{arg0=n}", Before: []string{`n = anon("argument" + zero*1)`}, Do: "execve($)"},
+	{Name: "execve-string", Free: true, Doc: "execveat(2) with its argument in it", Room: 29, Text: `"an.argument.with.many.letter" + zero*1`, Before: []string{"n = anon(zero*16)"},
+		Ready: []string{"put(n, argv{arg0=$})"}, Do: "execve(n)"},
+}
+
+var (
+	moved   = []string{"n = anon(pat5*600)"}
+	options = []string{`n = anon("none" + zero*1 + "tmpfs" + zero*1 + 'o'*100)`}
+)
