@@ -75,7 +75,8 @@ static long execute_text(char **argv)
 	if (write(made, "This file is no program.", 24) == 24)
 		text = open(path, O_RDONLY);
 	close(made);
-	long ret = syscall(SYS_execveat, text, "", argv, NULL, AT_EMPTY_PATH), saved = errno;
+	sprintf(path, "/proc/self/fd/%d", text);
+	long ret = execve(path, argv, NULL), saved = errno;
 	close(text);
 	errno = saved;
 	return ret;

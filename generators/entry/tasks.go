@@ -14,8 +14,8 @@ var taskCalls = []Call{
 	{Name: "mount-source", Free: true, Doc: "mount(2) with its source in it", Room: 29, Text: `"a.source.with.a.longer.name." + zero*1`, Before: options, Do: "mount($, n[5:11], n[11:111])"},
 	{Name: "mount-data", Free: true, Doc: "mount(2) with its page of options in it", Room: 100, Text: "pat4*100", Before: options, Do: "mount(n[0:5], n[5:11], $)"},
 	{Name: "fsconfig", Free: true, Doc: "FSCONFIG_SET_STRING with the value in it", Room: 29, Text: `"a.source.with.a.longer.name." + zero*1`, Before: []string{`n = anon("source" + zero*1)`}, Do: "fsconfig(n, $)"},
-	{Name: "execve-argv", Free: true, Doc: "execveat(2) with the pointer to its argument in it", Room: 16, Arg: "argv{arg0=n}", Before: []string{`n = anon("argument" + zero*1)`}, Do: "execve($)"},
-	{Name: "execve-string", Free: true, Doc: "execveat(2) with its argument in it", Room: 29, Text: `"an.argument.with.many.letter" + zero*1`, Before: []string{"n = anon(zero*16)"},
+	{Name: "execve-argv", Free: true, Doc: "execve(2) with the pointer to its argument in it", Room: 16, Arg: "argv{arg0=n}", Before: []string{`n = anon("argument" + zero*1)`}, Do: "execve($)"},
+	{Name: "execve-string", Free: true, Doc: "execve(2) with its argument in it", Room: 29, Text: `"an.argument.with.many.letter" + zero*1`, Before: []string{"n = anon(zero*16)"},
 		Ready: []string{"put(n, argv{arg0=$})"}, Do: "execve(n)"},
 }
 

@@ -52,7 +52,7 @@ var Needs = []Need{
 	{"quota", "quotactl_fd(2) finds quota of users in force (Linux 5.14, mount option usrquota or uquota)"},
 	{"task-memory", "process_vm_readv(2) and /proc/self/mem reach our own memory"},
 	{"fsopen", "fsopen(2) begins a tmpfs, and fsconfig(2) sets its source (Linux 5.2, root)"},
-	{"execve", "execveat(2) copies the arguments of a memory file that is no program"},
+	{"execve", "execve(2) copies the arguments of a memory file that is no program"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},

@@ -11,7 +11,7 @@ var taskOps = []Op{
 	{Name: "futex_wake", Counts: true, Params: []Param{buf()}, Doc: "futex(2) FUTEX_WAKE of 4 bytes that processes share, whose page the kernel looks up; returns how many it has woken"},
 	{Name: "mount", Params: []Param{memory("source"), memory("type"), memory("data")}, Doc: "mount(2) on the empty name, which is nowhere: ENOENT once the strings and the page of options have been copied"},
 	{Name: "fsconfig", Params: []Param{memory("key"), memory("value")}, Doc: "fsconfig(2) FSCONFIG_SET_STRING of a tmpfs that is never made"},
-	{Name: "execve", Params: []Param{memory("argv")}, Doc: "execveat(2) of a file that is no program: ENOEXEC once the pointers in memory and the strings that they point to have been copied"},
+	{Name: "execve", Params: []Param{memory("argv")}, Doc: "execve(2) of a file that is no program: ENOEXEC once the pointers in memory and the strings that they point to have been copied"},
 }
 
 // taskStructs are the structs of these operations.

@@ -70,9 +70,9 @@ func (p *prober) execve() error {
 		return err
 	}
 	defer text.Close()
-	noName := []byte{0}
+	path := fmt.Appendf(nil, "/proc/self/fd/%d\x00", text.Fd())
 	const unmapped = 1
-	err = call("execveat", unix.SYS_EXECVEAT, text.Fd(), uintptr(unsafe.Pointer(&noName[0])), unmapped, 0, unix.AT_EMPTY_PATH)
+	err = call("execve", unix.SYS_EXECVE, uintptr(unsafe.Pointer(&path[0])), unmapped, 0)
 	if errors.Is(err, unix.EFAULT) {
 		return nil
 	}

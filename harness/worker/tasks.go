@@ -79,7 +79,7 @@ func execveOp(a *actor, c *call) result {
 	if !r.ok() || !text.ok() {
 		return r.or(text)
 	}
-	r = sys(unix.SYS_EXECVEAT, uintptr(text.value), address(noName), c.base(), 0, unix.AT_EMPTY_PATH)
+	r = sys(unix.SYS_EXECVE, a.link(text.value), c.base(), 0)
 	sys(unix.SYS_CLOSE, uintptr(text.value))
 	return r
 }
@@ -94,7 +94,11 @@ func (r result) or(other result) result {
 
 // reopened opens what a descriptor is open for once more.
 func (a *actor) reopened(fd int64, flags uintptr) result {
+	return sys(unix.SYS_OPENAT, atCWD, a.link(fd), flags|unix.O_CLOEXEC)
+}
+
+// link is the address of the name that /proc has for a descriptor of ours, until the scratch is used for something else.
+func (a *actor) link(fd int64) uintptr {
 	a.reserve(64)
-	path := append(strconv.AppendInt(append(a.scratch[:0], "/proc/self/fd/"...), fd, 10), 0)
-	return sys(unix.SYS_OPENAT, atCWD, address(path), flags|unix.O_CLOEXEC)
+	return address(append(strconv.AppendInt(append(a.scratch[:0], "/proc/self/fd/"...), fd, 10), 0))
 }
