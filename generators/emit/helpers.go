@@ -83,11 +83,13 @@ var headers = []struct {
 	{"linux/futex.h", []string{"FUTEX_"}},
 	{"sys/mount.h", []string{"umount2(", "(mount("}},
 	{"sys/prctl.h", []string{"prctl("}},
+	{"sys/ptrace.h", []string{"ptrace("}},
 	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx(", "fstat("}},
 	{"sys/statfs.h", []string{"statfs"}},
 	{"sys/syscall.h", []string{"syscall("}},
 	{"linux/io_uring.h", []string{"io_uring_"}},
 	{"sys/uio.h", []string{"struct iovec"}},
+	{"sys/wait.h", []string{"wait("}},
 	{"time.h", []string{"struct timespec"}},
 	{"unistd.h", nil},
 }
@@ -98,7 +100,7 @@ type helper struct{ mark, code string }
 // helpers writes those that the code uses, and those that they use. An earlier one may be used by later ones.
 func (d dialect) helpers(code string) string {
 	all := ""
-	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper, pipeHelper}, aioHelpers, taskHelpers)) {
+	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper, pipeHelper}, aioHelpers, taskHelpers, twinHelpers)) {
 		if regexp.MustCompile(h.mark).MatchString(all + code) {
 			all = d.adapt(h.code) + all
 		}

@@ -67,6 +67,7 @@ func init() {
 	maps.Copy(performers, entryPerformers)
 	maps.Copy(performers, metadataPerformers)
 	maps.Copy(performers, taskPerformers)
+	maps.Copy(performers, twinPerformers)
 }
 
 func (g *writer) perform(t *text, s *prog.Step, i int) {

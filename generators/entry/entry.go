@@ -25,6 +25,8 @@ type Call struct {
 	Copied bool
 	// Free says that nothing of a file system is held, or yet begun, while the memory is copied: it may fault as it does for anybody.
 	Free bool
+	// Sure says that the memory must be there: if it is not, a signal ends the process.
+	Sure bool
 	// From is memory that holds the bytes instead, once the steps Before are done.
 	From string
 	// Before are steps that are done before the memory is filled, Ready those when it is, Own those that only the thread can do that makes the

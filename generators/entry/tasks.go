@@ -17,6 +17,11 @@ var taskCalls = []Call{
 	{Name: "execve-argv", Free: true, Doc: "execve(2) with the pointer to its argument in it", Room: 16, Arg: "argv{arg0=n}", Before: []string{`n = anon("argument" + zero*1)`}, Do: "execve($)"},
 	{Name: "execve-string", Free: true, Doc: "execve(2) with its argument in it", Room: 29, Text: `"an.argument.with.many.letter" + zero*1`, Before: []string{"n = anon(zero*16)"},
 		Ready: []string{"put(n, argv{arg0=$})"}, Do: "execve(n)"},
+	{Name: "ptrace-peek", Free: true, Doc: "PTRACE_PEEKDATA at its address in a copy of the process", Room: 8, Text: `"a word. "`, Before: []string{"n = anon(zero*8)"}, Do: "ptrace_peek(n, $)", After: []string{"check(n)"}},
+	{Name: "ptrace-poke", Free: true, Doc: "PTRACE_POKEDATA at its address in a copy of the process", Room: 8, Out: true, Do: `ptrace_poke($, "a word. ")`},
+	{Name: "rseq", Free: true, Sure: true, Doc: "rseq(2) of a half of it", Room: 64, Text: "zero*64", Do: "rseq($[32:64])", After: []string{"look($[32:64], rseq{})"}},
+	{Name: "fuse-read", Free: true, Doc: "readv(2) from /dev/fuse into it", Room: 56, Out: true, Before: []string{"n = anon(zero*8192)"}, Do: "fuse_read({$, n})", After: []string{"look($[0:40], fuse_in{})"}},
+	{Name: "fuse-notify", Free: true, Doc: "write(2) of it to /dev/fuse", Room: 40, Arg: "fuse_inval{len=40, code=2, ino=99}", Do: "fuse_notify($)"},
 }
 
 var (

@@ -9,7 +9,8 @@
 //     resvsp unresvsp zero-range f2fs-move f2fs-pin-file f2fs-defragment xfs-geometry xfs-getbmapx xfs-bulkstat btrfs-fs-info btrfs-ino-lookup
 //     btrfs-subvol-info btrfs-search vmsplice pipe-read pipe-write splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read write-atomic
 //     write-dontcache read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed process-vm-read process-vm-from process-vm-to
-//     mem-read mem-from mem-to futex-wait futex-wait-private futex-wake mount-source mount-data fsconfig execve-argv execve-string; the entry point, and of some which of its arguments lies in the mapping
+//     mem-read mem-from mem-to futex-wait futex-wait-private futex-wake mount-source mount-data fsconfig execve-argv execve-string ptrace-peek
+//     ptrace-poke rseq fuse-read fuse-notify; the entry point, and of some which of its arguments lies in the mapping
 //   - map: private shared read-only; the mapping; into one that is read-only nothing can be written
 //   - file: self other elsewhere; what is mapped: the file that the call is about (for a directory one in it), another one, one on another file system
 //   - place: inside across end; where the bytes are in the mapping: on one page, across a page boundary, or across the end of the file, where they cannot be touched

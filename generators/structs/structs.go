@@ -21,7 +21,11 @@ var Family = &family.Family{
 		if !p.Is("place", "across") && p.Is("warm", "first-warm") {
 			return "only what lies across two pages has a first one"
 		}
-		if entry.Find(p.Get("call")).Free && (p.Is("map", "read-only") || p.Is("place", "inside") || p.Is("file", "other") || p.Is("warm", "first-warm")) {
+		call := entry.Find(p.Get("call"))
+		if call.Sure && p.Is("place", "end") {
+			return "behind the end of the file a signal ends the process"
+		}
+		if call.Free && (p.Is("map", "read-only") || p.Is("place", "inside") || p.Is("file", "other") || p.Is("warm", "first-warm")) {
 			return "where nothing is held while the memory is copied few are enough"
 		}
 		return ""

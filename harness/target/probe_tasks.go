@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"faultline/harness/devfuse"
+	"faultline/harness/twin"
 )
 
 // taskProbes are rows of the table probes: calls that copy memory and are about no file.
@@ -14,6 +18,9 @@ var taskProbes = []probeRow{
 	{"task-memory", (*prober).taskMemory},
 	{"fsopen", (*prober).fsopen},
 	{"execve", (*prober).execve},
+	{"ptrace", (*prober).ptrace},
+	{"rseq", (*prober).rseq},
+	{"fuse-device", (*prober).fuseDevice},
 }
 
 // taskMemory copies a byte of our memory in both ways.
@@ -77,4 +84,52 @@ func (p *prober) execve() error {
 		return nil
 	}
 	return err
+}
+
+// ptrace reads a word of a copy of ours.
+func (p *prober) ptrace() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p.mem[wordAt] = 'p'
+	errno := twin.Do(func(pid int) unix.Errno {
+		_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_PEEKDATA, uintptr(pid), p.at(wordAt), p.at(0), 0, 0)
+		return errno
+	})
+	switch {
+	case errno != 0:
+		return fmt.Errorf("ptrace(PTRACE_PEEKDATA) of a forked copy: %w", errno)
+	case p.mem[0] != 'p':
+		return errors.New("ptrace(PTRACE_PEEKDATA) did not bring the bytes of the copy")
+	}
+	return nil
+}
+
+// wordAt is where in our memory a word lies that is read, and an area of rseq(2).
+const wordAt = 64
+
+// rseq registers an area for this thread, and gives it up.
+func (p *prober) rseq() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const length, unregister, signature = 32, 1, 0x53053053
+	clear(p.mem[wordAt : wordAt+length])
+	for _, flags := range []uintptr{0, unregister} {
+		if err := call("rseq", unix.SYS_RSEQ, p.at(wordAt), length, flags, signature); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fuseDevice reads the first request.
+func (p *prober) fuseDevice() error {
+	conn, err := devfuse.New()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := unix.Read(conn.FD, p.mem[:devfuse.LeastRead]); err != nil {
+		return fmt.Errorf("read from /dev/fuse: %w", err)
+	}
+	return nil
 }
