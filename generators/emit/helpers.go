@@ -89,7 +89,7 @@ var headers = []struct {
 	{"sys/syscall.h", []string{"syscall("}},
 	{"linux/io_uring.h", []string{"io_uring_"}},
 	{"sys/uio.h", []string{"struct iovec"}},
-	{"sys/wait.h", []string{"wait("}},
+	{"sys/wait.h", []string{"waitpid(", "WEXITSTATUS"}},
 	{"time.h", []string{"struct timespec"}},
 	{"unistd.h", nil},
 }

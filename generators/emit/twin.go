@@ -20,10 +20,10 @@ func (g *writer) twin(t *text, s *prog.Step) {
 		call = fmt.Sprintf("register_rseq(%s)", g.offset(s, 0))
 	case "fuse_read":
 		iov := g.memory(t, s, len(*t), s.Args[0].(prog.Buf))
-		call = fmt.Sprintf("on_fuse(readv, %s, %s)", iov[0], iov[1])
+		call = fmt.Sprintf("on_fuse(0, %s, %s)", iov[0], iov[1])
 	case "fuse_notify":
 		r := s.Args[0].(prog.Buf).Ranges[0]
-		call = fmt.Sprintf("on_fuse(writev, &(struct iovec){%s, %s}, 1)", g.pointer(s, r), size(g.length(s, r)))
+		call = fmt.Sprintf("on_fuse(1, &(struct iovec){%s, %s}, 1)", g.pointer(s, r), size(g.length(s, r)))
 	}
 	t.step(call, wanted(s.Want, "ret", "ret >= 0"))
 }
@@ -72,8 +72,8 @@ static long register_rseq(void *p)
 }
 `},
 	{`\bon_fuse\(`, `
-// Read from or write to the device of a FUSE file system that nobody mounts.
-static long on_fuse(ssize_t (*call)(int, const struct iovec *, int), const struct iovec *iov, int n)
+// Read from or write to the device of a FUSE file system that nobody mounts. Before it takes a notification its first request is answered.
+static long on_fuse(int writes, const struct iovec *iov, int n)
 {
 	int dev = open("/dev/fuse", O_RDWR | O_NONBLOCK), fs = syscall(SYS_fsopen, "fuse", 0);
 	char number[16];
@@ -82,7 +82,14 @@ static long on_fuse(ssize_t (*call)(int, const struct iovec *, int), const struc
 	for (int i = 0; i < 4; i++)
 		syscall(SYS_fsconfig, fs, 1, options[i][0], options[i][1], 0);
 	syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0); // FSCONFIG_CMD_CREATE
-	long ret = call(dev, iov, n), saved = errno;
+	if (writes) {
+		static char request[8192], answer[80] = {[0] = sizeof answer, [16] = 7, [20] = 31};
+		if (read(dev, request, sizeof request) > 16)
+			memcpy(answer + 8, request + 8, 8);
+		if (write(dev, answer, sizeof answer) != sizeof answer)
+			err(2, "FUSE_INIT");
+	}
+	long ret = writes ? writev(dev, iov, n) : readv(dev, iov, n), saved = errno;
 	close(fs);
 	close(dev);
 	errno = saved;

@@ -7,6 +7,7 @@
 package devfuse
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,30 @@ func (c *Conn) create() error {
 	}
 	if err := unix.FsconfigCreate(c.fs); err != nil {
 		return fmt.Errorf("create a FUSE file system: %w", err)
+	}
+	return nil
+}
+
+// Lengths in linux/fuse.h: fuse_in_header and fuse_out_header, and fuse_init_out.
+const (
+	inHeader  = 40
+	outHeader = 16
+	initOut   = 64
+)
+
+// Init answers the first request: since Linux 7.2 no notification is taken before.
+func (c *Conn) Init() error {
+	request := make([]byte, LeastRead)
+	if n, err := unix.Read(c.FD, request); err != nil || n < inHeader {
+		return fmt.Errorf("read FUSE_INIT, %d bytes: %w", n, err)
+	}
+	answer := make([]byte, outHeader+initOut)
+	binary.NativeEndian.PutUint32(answer, uint32(len(answer)))
+	copy(answer[8:outHeader], request[8:])                  // unique
+	binary.NativeEndian.PutUint32(answer[outHeader:], 7)    // major
+	binary.NativeEndian.PutUint32(answer[outHeader+4:], 31) // minor, of Linux 5.4
+	if _, err := unix.Write(c.FD, answer); err != nil {
+		return fmt.Errorf("answer FUSE_INIT: %w", err)
 	}
 	return nil
 }

@@ -33,3 +33,22 @@ func TestTheFirstRequestWaits(t *testing.T) {
 		g.Expect(err).To(gomega.Equal(unix.EBADF))
 	}
 }
+
+// Once it is answered notifications are taken: there is no inode 99.
+func TestNotificationsAreTaken(t *testing.T) {
+	c, err := New()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer c.Close()
+	g := gomega.NewWithT(t)
+	g.Expect(c.Init()).To(gomega.Succeed())
+	notify := make([]byte, 40)
+	notify[0], notify[4], notify[16] = 40, 2, 99 // FUSE_NOTIFY_INVAL_INODE
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		t.Skip("written for little-endian machines")
+	}
+	_, err = unix.Write(c.FD, notify)
+	g.Expect(err).To(gomega.Equal(unix.ENOENT))
+	g.Expect(c.Init()).To(gomega.MatchError(unix.EAGAIN), "there is one only")
+}

@@ -121,15 +121,12 @@ func (p *prober) rseq() error {
 	return nil
 }
 
-// fuseDevice reads the first request.
+// fuseDevice reads the first request, and answers it.
 func (p *prober) fuseDevice() error {
 	conn, err := devfuse.New()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if _, err := unix.Read(conn.FD, p.mem[:devfuse.LeastRead]); err != nil {
-		return fmt.Errorf("read from /dev/fuse: %w", err)
-	}
-	return nil
+	return conn.Init()
 }

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -45,25 +44,26 @@ func rseqOp(_ *actor, c *call) result {
 	return sys(unix.SYS_RSEQ, c.base(), rseqLength, rseqUnregister, rseqSignature)
 }
 
-// onFuse makes a call on a connection of its own.
-func onFuse(do func(fd uintptr) result) result {
+// fuseReadOp reads from a connection of its own.
+func fuseReadOp(_ *actor, c *call) result {
 	conn, err := devfuse.New()
 	if err != nil {
-		r := result{errno: unix.ENOSYS}
-		errors.As(err, &r.errno)
-		return r
+		return because(err)
 	}
 	defer conn.Close()
-	return do(uintptr(conn.FD))
+	iov, n := c.vector()
+	return sys(unix.SYS_READV, uintptr(conn.FD), iov, n)
 }
 
-func fuseReadOp(_ *actor, c *call) result {
-	return onFuse(func(fd uintptr) result {
-		iov, n := c.vector()
-		return sys(unix.SYS_READV, fd, iov, n)
-	})
-}
-
+// fuseNotifyOp writes to a connection whose first request was answered.
 func fuseNotifyOp(_ *actor, c *call) result {
-	return onFuse(func(fd uintptr) result { return sys(unix.SYS_WRITE, fd, c.base(), c.length()) })
+	conn, err := devfuse.New()
+	if err != nil {
+		return because(err)
+	}
+	defer conn.Close()
+	if err := conn.Init(); err != nil {
+		return because(err)
+	}
+	return sys(unix.SYS_WRITE, uintptr(conn.FD), c.base(), c.length())
 }
