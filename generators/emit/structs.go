@@ -106,6 +106,8 @@ func includes(code string) (list []string) {
 		case !declared(r) || !strings.Contains(code, r.C+","):
 		case strings.HasPrefix(r.C, "BTRFS_"):
 			list = append(list, "linux/btrfs.h")
+		case strings.Contains(r.C, "_VERITY"):
+			list = append(list, "linux/fsverity.h")
 		case r.C == "FS_IOC_GETFSMAP":
 			list = append(list, "linux/fsmap.h")
 		case r.C == "FS_IOC_FIEMAP":
@@ -130,12 +132,15 @@ func (g *writer) literal(s *prog.Step, v prog.Value) string {
 	return fmt.Sprintf("(%s){%s}", ctype(prog.Structs[v.Struct]), strings.Join(parts, ", "))
 }
 
+// numbered are the structs of the kernel's headers in which addresses are numbers.
+var numbered = []string{"iocb", "verity_enable", "verity_metadata"}
+
 func (g *writer) fieldValue(s *prog.Step, record string, f prog.FieldValue) string {
 	switch of := f.Of.(type) {
 	case prog.Name:
 		return g.ident(s, string(of))
 	case prog.Buf:
-		if record == "iocb" {
+		if slices.Contains(numbered, record) {
 			return "(long)(" + g.pointer(s, of.Ranges[0]) + ")"
 		}
 		return "(void *)(" + g.pointer(s, of.Ranges[0]) + ")"

@@ -7,7 +7,7 @@ import (
 )
 
 // Calls is the table. Sizes of structs are those of package prog's.
-var Calls = slices.Concat(fileCalls, taskCalls)
+var Calls = slices.Concat(fileCalls, protectCalls, taskCalls)
 
 // fileCalls are about files, and about pipes and requests that move their bytes.
 var fileCalls = []Call{

@@ -3,8 +3,8 @@ package entry
 // taskCalls are about no file: calls on the memory of tasks, on words that tasks wait for, and with the strings of new mounts and programs.
 var taskCalls = []Call{
 	{Name: "process-vm-read", Free: true, Doc: "process_vm_readv(2) into it", Room: 600, Out: true, Before: moved, Do: "process_vm_readv({$}, n)"},
-	{Name: "process-vm-from", Free: true, Doc: "process_vm_readv(2) from it, as from another task's memory,", Room: 600, Text: "pat4*600", Before: moved, Do: "process_vm_readv({n}, $)", After: []string{"check(n)"}},
-	{Name: "process-vm-to", Free: true, Doc: "process_vm_writev(2) to it, as to another task's memory,", Room: 600, Out: true, Before: moved, Do: "process_vm_writev({n}, $)"},
+	{Name: "process-vm-from", Free: true, Doc: "process_vm_readv(2) from it, as from another task's memory", Room: 600, Text: "pat4*600", Before: moved, Do: "process_vm_readv({n}, $)", After: []string{"check(n)"}},
+	{Name: "process-vm-to", Free: true, Doc: "process_vm_writev(2) to it, as to another task's memory", Room: 600, Out: true, Before: moved, Do: "process_vm_writev({n}, $)"},
 	{Name: "mem-read", Free: true, Doc: "pread(2) from /proc/self/mem into it", Room: 600, Out: true, Before: moved, Do: "mem_read($, n)"},
 	{Name: "mem-from", Free: true, Doc: "pread(2) from /proc/self/mem at its address", Room: 600, Text: "pat4*600", Before: moved, Do: "mem_read(n, $)", After: []string{"check(n)"}},
 	{Name: "mem-to", Free: true, Doc: "pwrite(2) to /proc/self/mem at its address", Room: 600, Out: true, Before: moved, Do: "mem_write(n, $)"},

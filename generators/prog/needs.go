@@ -56,6 +56,11 @@ var Needs = []Need{
 	{"ptrace", "a forked copy of ourselves can be traced"},
 	{"rseq", "rseq(2) registers memory for a thread that has none (Linux 4.18)"},
 	{"fuse-device", "fsopen(2) makes a FUSE file system, and /dev/fuse gives its first request (Linux 5.4, root)"},
+	{"verity", "ioctl(2) FS_IOC_ENABLE_VERITY protects a file, with blocks of a page, and FS_IOC_MEASURE_VERITY tells its digest (mkfs.ext4 -O verity)"},
+	{"verity-metadata", "ioctl(2) FS_IOC_READ_VERITY_METADATA reads the tree of a protected file (Linux 5.12)"},
+	{"encrypt", "ioctl(2) FS_IOC_ADD_ENCRYPTION_KEY takes a key, and other requests tell of it (mkfs.ext4 -O encrypt, root)"},
+	{"setfslabel", "ioctl(2) FS_IOC_SETFSLABEL reads its argument (root)"},
+	{"goingdown", "ioctl(2) XFS_IOC_GOINGDOWN, which is FS_IOC_SHUTDOWN, reads its argument (root)"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
@@ -138,6 +143,7 @@ var wordNeeds = map[string]map[string]string{
 	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
 	"mprotect":  {"none": "prot-none"},
+	"ioctl":     {"setfslabel": "own-mount", "goingdown": "own-mount"}, // besides what the requests themselves need
 	"preadv2":   {"nowait": "nowait", "hipri": "hipri", "dontcache": "dontcache"},
 	"pwritev2":  {"hipri": "hipri", "dontcache": "dontcache", "atomic": "atomic-write", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }

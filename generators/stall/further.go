@@ -14,7 +14,7 @@ var further = []string{
 	"listxattr", "clonerange", "dedupe", "dedupe-two", "copy-from", "sendfile", "splice-from", "vmsplice", "pipe-read", "pipe-write", "aio-iocb", "aio-event",
 	"getfsmap", "ext4-es-cache", "ext4-move-ext", "xfs-getbmapx", "xfs-bulkstat", "btrfs-search", "btrfs-logical-ino-to", "btrfs-encoded-read", "write-atomic",
 	"name-to-handle", "file-getattr", "statmount", "listmount", "getquota", "btrfs-encoded-data", "btrfs-scrub", "xfs-exchange", "xfs-parents-to", "f2fs-move",
-	"process-vm-read", "process-vm-from", "futex-wait", "mount-data", "execve-string", "fuse-read", "fuse-notify",
+	"process-vm-read", "process-vm-from", "futex-wait", "mount-data", "execve-string", "fuse-read", "fuse-notify", "verity-tree",
 }
 
 // further is the call, if it is one of them.

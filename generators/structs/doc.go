@@ -8,7 +8,8 @@
 //     btrfs-defrag btrfs-encoded-read btrfs-encoded-write btrfs-encoded-data btrfs-scrub btrfs-rescan xfs-getbmap xfs-exchange xfs-parents xfs-parents-to
 //     resvsp unresvsp zero-range f2fs-move f2fs-pin-file f2fs-defragment xfs-geometry xfs-getbmapx xfs-bulkstat btrfs-fs-info btrfs-ino-lookup
 //     btrfs-subvol-info btrfs-search vmsplice pipe-read pipe-write splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read write-atomic
-//     write-dontcache read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed process-vm-read process-vm-from process-vm-to
+//     write-dontcache read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed verity-enable verity-salt verity-measure verity-metadata
+//     verity-tree crypt-add crypt-status crypt-policy setfslabel goingdown process-vm-read process-vm-from process-vm-to
 //     mem-read mem-from mem-to futex-wait futex-wait-private futex-wake mount-source mount-data fsconfig execve-argv execve-string ptrace-peek
 //     ptrace-poke rseq fuse-read fuse-notify; the entry point, and of some which of its arguments lies in the mapping
 //   - map: private shared read-only; the mapping; into one that is read-only nothing can be written

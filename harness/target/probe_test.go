@@ -44,7 +44,7 @@ func lacking(tg Target) []string {
 }
 
 func isEntry(need string) bool {
-	return slices.ContainsFunc(slices.Concat(entryProbes, metadataProbes, taskProbes), func(p probeRow) bool { return p.need == need })
+	return slices.ContainsFunc(slices.Concat(entryProbes, metadataProbes, taskProbes, protectProbes), func(p probeRow) bool { return p.need == need })
 }
 
 // Each type has the requests that its source has, and no others.
