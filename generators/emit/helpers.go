@@ -66,6 +66,7 @@ var headers = []struct {
 }{
 	{"err.h", nil},
 	{"dirent.h", []string{"getdents64("}},
+	{"elf.h", []string{"Elf64_"}},
 	{"errno.h", nil},
 	{"fcntl.h", nil},
 	{"linux/userfaultfd.h", []string{"UFFD"}},
@@ -84,6 +85,7 @@ var headers = []struct {
 	{"sys/mount.h", []string{"umount2(", "(mount("}},
 	{"sys/prctl.h", []string{"prctl("}},
 	{"sys/ptrace.h", []string{"ptrace("}},
+	{"sys/resource.h", []string{"rlimit"}},
 	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx(", "fstat("}},
 	{"sys/statfs.h", []string{"statfs"}},
 	{"sys/syscall.h", []string{"syscall("}},

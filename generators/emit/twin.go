@@ -8,7 +8,7 @@ import (
 
 // twinPerformers write calls on a copy of the process, on memory that the kernel writes by itself, and on the device of FUSE.
 var twinPerformers = map[string]func(*writer, *text, *prog.Step){
-	"ptrace_peek": (*writer).twin, "ptrace_poke": (*writer).poke, "rseq": (*writer).twin, "fuse_read": (*writer).twin, "fuse_notify": (*writer).twin,
+	"ptrace_peek": (*writer).twin, "ptrace_poke": (*writer).poke, "coredump": (*writer).twin, "rseq": (*writer).twin, "fuse_read": (*writer).twin, "fuse_notify": (*writer).twin,
 }
 
 func (g *writer) twin(t *text, s *prog.Step) {
@@ -16,6 +16,8 @@ func (g *writer) twin(t *text, s *prog.Step) {
 	switch s.Op {
 	case "ptrace_peek":
 		call = fmt.Sprintf("traced(PTRACE_PEEKDATA, %s, %s)", g.offset(s, 1), g.offset(s, 0))
+	case "coredump":
+		call = fmt.Sprintf("dumped(%s, %s, %s)", g.offset(s, 0), g.offset(s, 1), size(g.length(s, s.Args[0].(prog.Buf).Ranges[0])))
 	case "rseq":
 		call = fmt.Sprintf("register_rseq(%s)", g.offset(s, 0))
 	case "fuse_read":
@@ -55,6 +57,42 @@ static long traced(int request, void *remote, void *data)
 	long ret = syscall(SYS_ptrace, request, pid, remote, data), saved = errno;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	errno = saved;
+	return ret;
+}
+`},
+	{`\bdumped\(`, `
+// Let a copy of this process die with a core in a directory of its own, and read what the core has of n bytes of memory.
+static long dumped(void *to, const char *remote, long n)
+{
+	char dir[] = "core-XXXXXX", name[64], uses_pid[2] = "";
+	Elf64_Ehdr head = {0};
+	Elf64_Phdr part;
+	long ret = -1;
+	pid_t pid = mkdtemp(dir) ? fork() : -1;
+	if (pid == 0) {
+		int filter = open("/proc/self/coredump_filter", O_WRONLY);
+		setrlimit(RLIMIT_CORE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
+		if (chdir(dir) == 0 && write(filter, "0xff", 4) == 4)
+			abort();
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	int setting = open("/proc/sys/kernel/core_uses_pid", O_RDONLY);
+	if (read(setting, uses_pid, 1) == 1 && *uses_pid == '1')
+		sprintf(name, "%s/core.%d", dir, pid);
+	else
+		sprintf(name, "%s/core", dir);
+	close(setting);
+	int core = open(name, O_RDONLY);
+	unlink(name);
+	rmdir(dir);
+	if (pread(core, &head, sizeof head, 0) == sizeof head)
+		for (int i = 0; i < head.e_phnum && pread(core, &part, sizeof part, head.e_phoff + i * sizeof part) == sizeof part; i++)
+			if (part.p_type == PT_LOAD && part.p_vaddr <= (unsigned long)remote && (unsigned long)remote + n <= part.p_vaddr + part.p_filesz)
+				ret = pread(core, to, n, part.p_offset + (unsigned long)remote - part.p_vaddr);
+	int saved = errno;
+	close(core);
 	errno = saved;
 	return ret;
 }

@@ -19,6 +19,7 @@ var taskCalls = []Call{
 		Ready: []string{"put(n, argv{arg0=$})"}, Do: "execve(n)"},
 	{Name: "ptrace-peek", Free: true, Doc: "PTRACE_PEEKDATA at its address in a copy of the process", Room: 8, Text: `"a word. "`, Before: []string{"n = anon(zero*8)"}, Do: "ptrace_peek(n, $)", After: []string{"check(n)"}},
 	{Name: "ptrace-poke", Free: true, Doc: "PTRACE_POKEDATA at its address in a copy of the process", Room: 8, Out: true, Do: `ptrace_poke($, "a word. ")`},
+	{Name: "coredump", Free: true, Doc: "a core of its mapping", Room: 600, Text: "pat4*600", Before: moved, Do: "coredump(n, $)", After: []string{"check(n)"}},
 	{Name: "rseq", Free: true, Sure: true, Doc: "rseq(2) of a half of it", Room: 64, Text: "zero*64", Do: "rseq($[32:64])", After: []string{"look($[32:64], rseq{})"}},
 	{Name: "fuse-read", Free: true, Doc: "readv(2) from /dev/fuse into it", Room: 56, Out: true, Before: []string{"n = anon(zero*8192)"}, Do: "fuse_read({$, n})", After: []string{"look($[0:40], fuse_in{})"}},
 	{Name: "fuse-notify", Free: true, Doc: "write(2) of it to /dev/fuse", Room: 40, Arg: "fuse_inval{len=40, code=2, ino=99}", Do: "fuse_notify($)"},

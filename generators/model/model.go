@@ -111,7 +111,7 @@ func init() {
 		"process_vm_readv": (*model).processVMStep, "process_vm_writev": (*model).processVMStep, "mem_read": (*model).memStep, "mem_write": (*model).memStep,
 		"futex_wait": (*model).futexWaitStep, "futex_wake": (*model).futexWakeStep,
 		"mount": (*model).mountStep, "fsconfig": (*model).fsconfigStep, "execve": (*model).execveStep,
-		"ptrace_peek": (*model).peekStep, "ptrace_poke": (*model).pokeStep, "rseq": (*model).rseqStep,
+		"ptrace_peek": (*model).peekStep, "ptrace_poke": (*model).pokeStep, "coredump": (*model).coredumpStep, "rseq": (*model).rseqStep,
 		"fuse_read": (*model).fuseReadStep, "fuse_notify": (*model).fuseNotifyStep,
 		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
 		"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"faultline/generators/prog"
 )
@@ -71,6 +72,26 @@ func (m *model) pokeStep(s *prog.Step) (prog.Expect, error) {
 		want = append(want, prog.Fails("EIO"))
 	}
 	return want, nil
+}
+
+// coredumpStep reads what a core has of a mapping of a file. Pages that cannot be read are left out of it: there are zeros then, or its end.
+func (m *model) coredumpStep(s *prog.Step) (prog.Expect, error) {
+	local, remote := m.lookup(s, s.Args[0].(prog.Buf), true), m.lookup(s, s.Args[1].(prog.Buf), false)
+	a := m.scope(process(s)).areas[s.Args[1].(prog.Buf).Ranges[0].Of]
+	switch {
+	case a == nil || a.ino == nil || local.n != remote.n || local.n == 0:
+		return nil, errors.New("the model dumps a part of a mapping of a file, and reads as much")
+	case slices.ContainsFunc(a.pages, func(p page) bool { return p.unmapped || !p.read }):
+		return nil, errors.New("the model dumps a mapping of which all can be read")
+	case local.sure == local.n && remote.sure == remote.n:
+		return m.counts(local.n, local.n), m.carry(local, remote)
+	}
+	m.copyOnWrite(local)
+	m.write(local.places, unknown(local.can), 0)
+	if local.can == 0 {
+		return fails("EFAULT"), nil
+	}
+	return m.perhapsFault(m.counts(0, local.can), local), nil
 }
 
 // rseqStep: the kernel writes where the thread runs whenever it returns to it, and in the end that it runs nowhere. Memory that it cannot access then, or

@@ -54,6 +54,7 @@ var Needs = []Need{
 	{"fsopen", "fsopen(2) begins a tmpfs, and fsconfig(2) sets its source (Linux 5.2, root)"},
 	{"execve", "execve(2) copies the arguments of a memory file that is no program"},
 	{"ptrace", "a forked copy of ourselves can be traced"},
+	{"coredump", "a forked copy of ourselves that dies leaves a core where it is, with its mappings of files (kernel.core_pattern=core)"},
 	{"rseq", "rseq(2) registers memory for a thread that has none (Linux 4.18)"},
 	{"fuse-device", "fsopen(2) makes a FUSE file system, and /dev/fuse gives its first request (Linux 5.4, root)"},
 	{"verity", "ioctl(2) FS_IOC_ENABLE_VERITY protects a file, with blocks of a page, and FS_IOC_MEASURE_VERITY tells its digest (mkfs.ext4 -O verity)"},
@@ -155,7 +156,7 @@ var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mou
 	"name_to_handle_at": "file-handle", "open_by_handle_at": "file-handle", "file_getattr": "file-attr", "file_setattr": "file-attr",
 	"statmount": "statmount", "listmount": "statmount", "quotactl": "quota",
 	"process_vm_readv": "task-memory", "process_vm_writev": "task-memory", "mem_read": "task-memory", "mem_write": "task-memory", "fsconfig": "fsopen", "execve": "execve",
-	"ptrace_peek": "ptrace", "ptrace_poke": "ptrace", "rseq": "rseq", "fuse_read": "fuse-device", "fuse_notify": "fuse-device",
+	"ptrace_peek": "ptrace", "ptrace_poke": "ptrace", "coredump": "coredump", "rseq": "rseq", "fuse_read": "fuse-device", "fuse_notify": "fuse-device",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {

@@ -16,6 +16,7 @@ var taskOps = []Op{
 	{Name: "execve", Params: []Param{memory("argv")}, Doc: "execve(2) of a file that is no program: ENOEXEC once the pointers in memory and the strings that they point to have been copied"},
 	{Name: "ptrace_peek", Params: []Param{buf(), memory("remote")}, Doc: "ptrace(2) PTRACE_PEEKDATA of 8 bytes of a forked copy of ourselves"},
 	{Name: "ptrace_poke", Params: []Param{memory("remote"), datum()}, Doc: "ptrace(2) PTRACE_POKEDATA of 8 bytes of a forked copy of ourselves, which has its own pages of what is private"},
+	{Name: "coredump", Counts: true, Params: []Param{buf(), memory("remote")}, Doc: "let a forked copy of ourselves die with a core in the program's directory, core(5), and read into a buffer what the core has of a mapping, which is as long"},
 	{Name: "rseq", Params: []Param{buf()}, Doc: "rseq(2): register 32 bytes of zeros, to which the kernel writes when it returns to the thread, and give them up; memory that goes bad meanwhile ends the process"},
 	{Name: "fuse_read", Counts: true, Params: []Param{iov()}, Doc: "readv(2) from /dev/fuse: the first request, FUSE_INIT, of a file system that nobody mounts"},
 	{Name: "fuse_notify", Params: []Param{buf()}, Doc: "write(2) to /dev/fuse: a notification of an inode that the file system, which nobody mounts, does not have: ENOENT"},

@@ -36,7 +36,7 @@ func init() {
 		uring_read uring_write uring_readv uring_writev uring_read_fixed uring_write_fixed
 		fstat fstatfs getcwd name_to_handle_at open_by_handle_at file_getattr file_setattr statmount listmount quotactl
 		process_vm_readv process_vm_writev mem_read mem_write futex_wait futex_wake mount fsconfig execve
-		ptrace_peek ptrace_poke rseq fuse_read fuse_notify`) {
+		ptrace_peek ptrace_poke coredump rseq fuse_read fuse_notify`) {
 		elsewhere[op] = "the family structs has it"
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,7 @@ var taskProbes = []probeRow{
 	{"fsopen", (*prober).fsopen},
 	{"execve", (*prober).execve},
 	{"ptrace", (*prober).ptrace},
+	{"coredump", (*prober).coredump},
 	{"rseq", (*prober).rseq},
 	{"fuse-device", (*prober).fuseDevice},
 }
@@ -100,6 +102,35 @@ func (p *prober) ptrace() error {
 		return fmt.Errorf("ptrace(PTRACE_PEEKDATA) of a forked copy: %w", errno)
 	case p.mem[0] != 'p':
 		return errors.New("ptrace(PTRACE_PEEKDATA) did not bring the bytes of the copy")
+	}
+	return nil
+}
+
+// coredump dumps a byte of the file, where it is mapped. Where cores are given to a program, or put into a folder of the machine's, none is made.
+func (p *prober) coredump() error {
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	if err != nil {
+		return err
+	}
+	if name := strings.TrimSpace(string(pattern)); name != "core" {
+		return fmt.Errorf("kernel.core_pattern is %q", name)
+	}
+	mapped, err := unix.Mmap(p.fd(), 0, p.page, unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	defer unix.Munmap(mapped)
+	core, offset, err := twin.Dump(p.dir, uintptr(unsafe.Pointer(&mapped[0])), 1)
+	if err != nil {
+		return err
+	}
+	defer core.Close()
+	var b [1]byte
+	if _, err := core.ReadAt(b[:], offset); err != nil {
+		return err
+	}
+	if b[0] != 'd' {
+		return errors.New("a core does not have the bytes of the file")
 	}
 	return nil
 }

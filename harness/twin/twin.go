@@ -1,5 +1,5 @@
-// Package twin forks copies of this process that stand still, so that their memory can be read and written by ptrace(2). A copy has the mappings that we
-// have, without their pages: who touches its memory takes the faults. It imports nothing of ours.
+// Package twin forks copies of this process: some stand still, so that their memory can be read and written by ptrace(2), others die with a core. A copy has
+// the mappings that we have, without their pages: who touches its memory takes the faults. It imports nothing of ours.
 //
 //	errno := twin.Do(func(pid int) unix.Errno { return peek(pid, address) })
 package twin
@@ -43,9 +43,12 @@ func fork() (pid uintptr, errno unix.Errno) {
 }
 
 // wait waits until the state of the copy changes.
-func wait(pid, options uintptr) unix.Errno {
+func wait(pid, options uintptr) unix.Errno { return waitFor(pid, 0, options) }
+
+// waitFor writes the state to an address as well, if there is one.
+func waitFor(pid, status, options uintptr) unix.Errno {
 	for {
-		_, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, pid, 0, options, 0, 0, 0)
+		_, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, pid, status, options, 0, 0, 0)
 		if errno != unix.EINTR {
 			return errno
 		}

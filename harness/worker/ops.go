@@ -26,7 +26,7 @@ func init() {
 		"file_getattr": fileGetattrOp, "file_setattr": fileSetattrOp, "statmount": statmountOp, "listmount": listmountOp, "quotactl": quotactlOp,
 		"process_vm_readv": processVMReadvOp, "process_vm_writev": processVMWritevOp, "mem_read": memReadOp, "mem_write": memWriteOp,
 		"futex_wait": futexWaitOp, "futex_wake": futexWakeOp, "mount": mountOp, "fsconfig": fsconfigOp, "execve": execveOp,
-		"ptrace_peek": ptracePeekOp, "ptrace_poke": ptracePokeOp, "rseq": rseqOp, "fuse_read": fuseReadOp, "fuse_notify": fuseNotifyOp,
+		"ptrace_peek": ptracePeekOp, "ptrace_poke": ptracePokeOp, "coredump": coredumpOp, "rseq": rseqOp, "fuse_read": fuseReadOp, "fuse_notify": fuseNotifyOp,
 		"setxattr": setxattrOp, "getxattr": getxattrOp, "listxattr": listxattrOp, "removexattr": removexattrOp,
 		"symlink": symlinkOp, "readlink": readlinkOp,
 		"ficlone": ficloneOp, "copy_file_range": copyFileRangeOp, "sendfile": sendfileOp,

@@ -11,7 +11,7 @@ import (
 )
 
 // tasks are the operations whose results nothing else confirms: they are about no file.
-const tasks = "process_vm_readv process_vm_writev mem_read mem_write futex_wait futex_wake mount fsconfig execve ptrace_peek ptrace_poke rseq fuse_read fuse_notify"
+const tasks = "process_vm_readv process_vm_writev mem_read mem_write futex_wait futex_wake mount fsconfig execve ptrace_peek ptrace_poke coredump rseq fuse_read fuse_notify"
 
 // TestWrongTasks plants, in the example of each operation, a wrong result at each of its steps: it is found there.
 func TestWrongTasks(t *testing.T) {

@@ -28,6 +28,16 @@ func ptracePokeOp(a *actor, c *call) result {
 	return traced(unix.PTRACE_POKEDATA, c.base(), *(*uintptr)(unsafe.Pointer(&a.scratch[0])))
 }
 
+// coredumpOp reads from the core what it has of the second range.
+func coredumpOp(a *actor, c *call) result {
+	core, offset, err := twin.Dump(a.prog.dir, c.baseAt(1), c.lengthAt(1))
+	if err != nil {
+		return because(err)
+	}
+	defer core.Close()
+	return sys(unix.SYS_PREAD64, core.Fd(), c.baseAt(0), c.lengthAt(0), uintptr(offset))
+}
+
 // Of rseq(2) (linux/rseq.h): the length of the oldest area, RSEQ_FLAG_UNREGISTER, and any number for the signature.
 const (
 	rseqLength     = 32
