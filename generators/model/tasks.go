@@ -83,17 +83,20 @@ func (m *model) memStep(s *prog.Step) (prog.Expect, error) {
 }
 
 // word looks up a futex, whose address must be a multiple of its length.
-func (m *model) word(s *prog.Step) (word *span, aligned bool, err error) {
+func (m *model) word(s *prog.Step) (word *span, bad prog.Expect, err error) {
 	const length = 4
 	b := s.Args[0].(prog.Buf)
 	if word, err = m.spanOf(s, b, 0, length, false); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	at := b.Ranges[0].From.In(m.page)
 	if a := m.scope(process(s)).areas[b.Ranges[0].Of]; a != nil {
 		at += a.align
 	}
-	return word, at%length == 0, nil
+	if at%length != 0 {
+		return nil, fails("EINVAL"), nil
+	}
+	return word, nil, nil
 }
 
 // pinned is what the kernel does to look up the page of a futex that processes share: it gets the page for writing, and else for reading. A page of our
@@ -113,12 +116,9 @@ func (m *model) pinned(s *prog.Step, word *span) (want prog.Expect, err error) {
 }
 
 func (m *model) futexWaitStep(s *prog.Step) (prog.Expect, error) {
-	word, aligned, err := m.word(s)
-	switch {
-	case err != nil:
-		return nil, err
-	case !aligned:
-		return fails("EINVAL"), nil
+	word, bad, err := m.word(s)
+	if bad != nil || err != nil {
+		return bad, err
 	}
 	var want prog.Expect
 	if s.Args[2].(prog.Words).Has("shared") {
@@ -142,12 +142,9 @@ func (m *model) futexWaitStep(s *prog.Step) (prog.Expect, error) {
 }
 
 func (m *model) futexWakeStep(s *prog.Step) (prog.Expect, error) {
-	word, aligned, err := m.word(s)
-	switch {
-	case err != nil:
-		return nil, err
-	case !aligned:
-		return fails("EINVAL"), nil
+	word, bad, err := m.word(s)
+	if bad != nil || err != nil {
+		return bad, err
 	}
 	want, err := m.pinned(s, word)
 	switch {
