@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -15,23 +16,40 @@ var protectProbes = []probeRow{
 	{"verity", (*prober).verity},
 	{"verity-metadata", (*prober).verityMetadata},
 	{"encrypt", (*prober).encrypt},
-	{"setfslabel", readsArgument("setfslabel")},
-	{"goingdown", readsArgument("goingdown")},
+	{"setfslabel", refuses("setfslabel", 'x')}, // it is too long
+	{"goingdown", refuses("goingdown", 0x7f)},  // there are no such flags
 }
 
-// readsArgument makes a request whose argument cannot be read, which changes nothing.
-func readsArgument(name string) func(p *prober) error {
+// refusing are the file systems whose sources say that they refuse a label that is too long, and flags of a shutdown that they do not know. Others are not
+// asked: ntfs3 looks at no flags, and is shut down (fs/ntfs3/super.c: ntfs_force_shutdown).
+var refusing = []int64{unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC}
+
+// refuses makes a request whose argument the file system refuses, or cannot read: neither changes anything.
+func refuses(name string, filled byte) func(p *prober) error {
 	return func(p *prober) error {
 		r := prog.Requests[name]
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(p.fd(), &st); err != nil {
+			return fmt.Errorf("fstatfs: %w", err)
+		}
+		if !slices.Contains(refusing, int64(st.Type)) {
+			return fmt.Errorf("ioctl(%s) is tried where it is known to refuse what is wrong only: not on file systems of type %#x", r.C, st.Type)
+		}
+		fill(p.mem, filled)
 		const unmapped = 1
-		err := call("ioctl("+r.C+")", unix.SYS_IOCTL, uintptr(p.fd()), uintptr(r.Number), unmapped)
-		if errors.Is(err, unix.EFAULT) {
-			return nil
+		for _, try := range []struct {
+			at   uintptr
+			want unix.Errno
+		}{{p.at(0), unix.EINVAL}, {unmapped, unix.EFAULT}} {
+			err := call("ioctl("+r.C+")", unix.SYS_IOCTL, uintptr(p.fd()), uintptr(r.Number), try.at)
+			if err == nil {
+				return fmt.Errorf("ioctl(%s) of what must be refused: wanted %w", r.C, try.want)
+			}
+			if !errors.Is(err, try.want) {
+				return err
+			}
 		}
-		if err == nil {
-			err = errors.New("ioctl(" + r.C + ") does not read its argument")
-		}
-		return err
+		return nil
 	}
 }
 
