@@ -57,7 +57,7 @@ var Needs = []Need{
 	{"coredump", "a forked copy of ourselves that dies leaves a core where it is, with its mappings of files (kernel.core_pattern=core)"},
 	{"rseq", "rseq(2) registers memory for a thread that has none (Linux 4.18)"},
 	{"fuse-device", "fsopen(2) makes a FUSE file system, and /dev/fuse gives its first request (Linux 5.4, root)"},
-	{"verity", "ioctl(2) FS_IOC_ENABLE_VERITY protects a file, with blocks of a page, and FS_IOC_MEASURE_VERITY tells its digest (mkfs.ext4 -O verity)"},
+	{"verity", "the file system has fs-verity: ioctl(2) FS_IOC_ENABLE_VERITY and FS_IOC_MEASURE_VERITY (mkfs.ext4 -O verity)"},
 	{"verity-metadata", "ioctl(2) FS_IOC_READ_VERITY_METADATA reads the tree of a protected file (Linux 5.12)"},
 	{"encrypt", "ioctl(2) FS_IOC_ADD_ENCRYPTION_KEY takes a key, and other requests tell of it (mkfs.ext4 -O encrypt, root)"},
 	{"setfslabel", "ioctl(2) FS_IOC_SETFSLABEL works, on a file system that refuses what is wrong (root)"},
@@ -144,7 +144,7 @@ var wordNeeds = map[string]map[string]string{
 	"fallocate": {"alloc": "unwritten", "keep": "unwritten", "punch": "punch", "zero": "zero-range", "collapse": "collapse", "insert": "insert"},
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
 	"mprotect":  {"none": "prot-none"},
-	"ioctl":     {"setfslabel": "own-mount", "goingdown": "own-mount"}, // besides what the requests themselves need
+	"ioctl":     {"setfslabel": "own-mount", "goingdown": "own-mount", "verity_enable": "own-mount"}, // besides what the requests themselves need
 	"preadv2":   {"nowait": "nowait", "hipri": "hipri", "dontcache": "dontcache"},
 	"pwritev2":  {"hipri": "hipri", "dontcache": "dontcache", "atomic": "atomic-write", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }
