@@ -10,7 +10,7 @@
 //     btrfs-subvol-info btrfs-search vmsplice pipe-read pipe-write splice-from splice-to io-setup aio-pointer aio-iocb aio-event aio-read write-atomic
 //     write-dontcache read-dontcache uring-read uring-write uring-read-fixed uring-write-fixed verity-enable verity-salt verity-measure verity-metadata
 //     verity-tree crypt-add crypt-status crypt-policy setfslabel goingdown process-vm-read process-vm-from process-vm-to
-//     mem-read mem-from mem-to futex-wait futex-wait-private futex-wake mount-source mount-data fsconfig execve-argv execve-string ptrace-peek
+//     mem-read mem-to futex-wait futex-wait-private futex-wake mount-data fsconfig execve-argv execve-string ptrace-peek
 //     ptrace-poke coredump rseq fuse-read fuse-notify; the entry point, and of some which of its arguments lies in the mapping
 //   - map: private shared read-only; the mapping; into one that is read-only nothing can be written
 //   - file: self other elsewhere; what is mapped: the file that the call is about (for a directory one in it), another one, one on another file system
