@@ -145,7 +145,7 @@ func TestEveryOperationCanBeWritten(t *testing.T) {
 func TestStructsAreThoseOfTheHeaders(t *testing.T) {
 	var c strings.Builder
 	c.WriteString("#define _GNU_SOURCE\n#include <fcntl.h>\n#include <stddef.h>\n#include <sys/ioctl.h>\n#include <sys/stat.h>\n#include <sys/statfs.h>\n#include <sys/uio.h>\n")
-	for _, header := range []string{"aio_abi", "btrfs", "f2fs", "fiemap", "fs", "fsmap", "quota"} {
+	for _, header := range []string{"aio_abi", "btrfs", "f2fs", "fiemap", "fs", "fsmap", "fsverity", "fuse", "quota"} {
 		fmt.Fprintf(&c, "#include <linux/%s.h>\n", header)
 	}
 	same := func(expression string, n int64) { fmt.Fprintf(&c, "_Static_assert(%s == %d, \"\");\n", expression, n) }

@@ -66,6 +66,7 @@ var headers = []struct {
 }{
 	{"err.h", nil},
 	{"dirent.h", []string{"getdents64("}},
+	{"elf.h", []string{"Elf64_"}},
 	{"errno.h", nil},
 	{"fcntl.h", nil},
 	{"linux/userfaultfd.h", []string{"UFFD"}},
@@ -79,14 +80,19 @@ var headers = []struct {
 	{"sys/ioctl.h", []string{"ioctl("}},
 	{"sys/sendfile.h", []string{"sendfile("}},
 	{"sys/xattr.h", []string{"xattr("}},
-	{"sys/mman.h", []string{"mmap(", "MAP_FAILED"}},
-	{"sys/mount.h", []string{"umount2("}},
+	{"sys/mman.h", []string{"mmap(", "MAP_FAILED", "memfd_create("}},
+	{"linux/futex.h", []string{"FUTEX_"}},
+	{"sys/mount.h", []string{"umount2(", "(mount("}},
 	{"sys/prctl.h", []string{"prctl("}},
+	{"sys/ptrace.h", []string{"ptrace("}},
+	{"sys/resource.h", []string{"rlimit"}},
 	{"sys/stat.h", []string{"struct stat", "mkdir(", "statx(", "fstat("}},
 	{"sys/statfs.h", []string{"statfs"}},
 	{"sys/syscall.h", []string{"syscall("}},
 	{"linux/io_uring.h", []string{"io_uring_"}},
 	{"sys/uio.h", []string{"struct iovec"}},
+	{"sys/wait.h", []string{"waitpid(", "WEXITSTATUS"}},
+	{"time.h", []string{"struct timespec"}},
 	{"unistd.h", nil},
 }
 
@@ -96,7 +102,7 @@ type helper struct{ mark, code string }
 // helpers writes those that the code uses, and those that they use. An earlier one may be used by later ones.
 func (d dialect) helpers(code string) string {
 	all := ""
-	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper, pipeHelper, pathHelper}, aioHelpers)) {
+	for _, h := range slices.Backward(slices.Concat(helpers, structHelpers, []helper{uringHelper, pipeHelper, pathHelper}, aioHelpers, taskHelpers, twinHelpers)) {
 		if regexp.MustCompile(h.mark).MatchString(all + code) {
 			all = d.adapt(h.code) + all
 		}

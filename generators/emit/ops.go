@@ -67,6 +67,8 @@ func init() {
 	maps.Copy(performers, entryPerformers)
 	maps.Copy(performers, metadataPerformers)
 	maps.Copy(performers, typePerformers)
+	maps.Copy(performers, taskPerformers)
+	maps.Copy(performers, twinPerformers)
 }
 
 func (g *writer) perform(t *text, s *prog.Step, i int) {

@@ -56,7 +56,7 @@ var young = []struct {
 	value int
 }{
 	{"RWF_ATOMIC", 0x40}, {"RWF_DONTCACHE", 0x80}, {"STATX_MNT_ID_UNIQUE", 0x4000},
-	{"SYS_quotactl_fd", 443}, {"SYS_statmount", 457}, {"SYS_listmount", 458}, {"SYS_file_getattr", 468}, {"SYS_file_setattr", 469},
+	{"SYS_fsopen", 430}, {"SYS_fsconfig", 431}, {"SYS_quotactl_fd", 443}, {"SYS_statmount", 457}, {"SYS_listmount", 458}, {"SYS_file_getattr", 468}, {"SYS_file_setattr", 469},
 }
 
 // declared reports whether a header of the kernel defines the request.
@@ -108,6 +108,8 @@ func includes(code string) (list []string) {
 		switch {
 		case !declared(r) || !strings.Contains(code, r.C+","):
 		case strings.HasPrefix(r.C, "BTRFS_"): // above
+		case strings.Contains(r.C, "_VERITY"):
+			list = append(list, "linux/fsverity.h")
 		case r.C == "FS_IOC_GETFSMAP":
 			list = append(list, "linux/fsmap.h")
 		case r.C == "FS_IOC_FIEMAP":
@@ -132,12 +134,15 @@ func (g *writer) literal(s *prog.Step, v prog.Value) string {
 	return fmt.Sprintf("(%s){%s}", ctype(prog.Structs[v.Struct]), strings.Join(parts, ", "))
 }
 
+// numbered are the structs of the kernel's headers in which addresses are numbers.
+var numbered = []string{"iocb", "verity_enable", "verity_metadata"}
+
 func (g *writer) fieldValue(s *prog.Step, record string, f prog.FieldValue) string {
 	switch of := f.Of.(type) {
 	case prog.Name:
 		return g.ident(s, string(of))
 	case prog.Buf:
-		if record == "iocb" {
+		if slices.Contains(numbered, record) {
 			return "(long)(" + g.pointer(s, of.Ranges[0]) + ")"
 		}
 		return "(void *)(" + g.pointer(s, of.Ranges[0]) + ")"

@@ -7,7 +7,10 @@ import (
 )
 
 // Calls is the table. Sizes of structs are those of package prog's.
-var Calls = slices.Concat([]Call{
+var Calls = slices.Concat(fileCalls, protectCalls, taskCalls, plain(typeCalls))
+
+// fileCalls are about files, and about pipes and requests that move their bytes.
+var fileCalls = []Call{
 	{Name: "fiemap", Doc: "FS_IOC_FIEMAP", Room: 32 + 3*56, Arg: "fiemap{fm_length=-1, fm_flags=1, fm_extent_count=3}", Out: true,
 		Do: "ioctl(a, fiemap, $)", After: []string{"look($[0:32], fiemap{})", "extents($)"}},
 	{Name: "getdents", Doc: "getdents64(2)", Room: 400, Out: true, Before: []string{"d = open(D, rdonly)"}, Do: "getdents(d, $)", After: []string{"entries($)"}},
@@ -111,7 +114,7 @@ var Calls = slices.Concat([]Call{
 	{Name: "write-dontcache", Doc: "pwritev2(2) with RWF_DONTCACHE", Room: 600, Text: "pat4*600", Do: "pwritev2(a, {$}, 0, dontcache)"},
 	{Name: "read-dontcache", Doc: "preadv2(2) with RWF_DONTCACHE", Room: 600, Out: true, Do: "preadv2(a, {$}, 0, dontcache)"},
 	transfer("read"), transfer("write"), transfer("read_fixed"), transfer("write_fixed"),
-}, plain(typeCalls))
+}
 
 // handleRoom is what a handle takes at most: its length and kind, and MAX_HANDLE_SZ.
 const handleRoom = 8 + 128

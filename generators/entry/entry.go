@@ -27,6 +27,8 @@ type Call struct {
 	Plain bool
 	// Handed says that a thread of the kernel may do the copy in the caller's place.
 	Handed bool
+	// Sure says that the memory must be there: if it is not, a signal ends the process.
+	Sure bool
 	// From is memory that holds the bytes instead, once the steps Before are done.
 	From string
 	// Before are steps that are done before the memory is filled, Ready those when it is, Own those that only the thread can do that makes the

@@ -26,6 +26,8 @@ func (m *model) openStep(s *prog.Step) (prog.Expect, error) {
 		m.names[name] = i
 	case i.dir && (write || flags.Has("creat")):
 		return fails("EISDIR"), nil
+	case i.verity && write:
+		return fails("EPERM"), nil
 	}
 	if flags.Has("trunc") && write {
 		m.setSize(i, 0)
@@ -147,6 +149,8 @@ func (m *model) truncateStep(s *prog.Step) (prog.Expect, error) {
 		return missing, nil
 	case i.dir:
 		return fails("EISDIR"), nil
+	case i.verity:
+		return fails("EPERM"), nil
 	}
 	m.setSize(i, size)
 	return nil, nil

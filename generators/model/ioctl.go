@@ -38,6 +38,9 @@ var requests = map[string]func(*request) (*value, error){
 	"btrfs_dev_info": (*request).devInfo, "btrfs_space_info": (*request).spaceInfo, "btrfs_rootref": (*request).rootref, "btrfs_defrag": (*request).defrag,
 	"btrfs_encoded_read": (*request).encodedRead, "btrfs_encoded_write": (*request).encodedWrite, "btrfs_scrub": (*request).btrfsScrub, "btrfs_rescan": (*request).rescan,
 	"xfs_getbmap": (*request).getbmap, "xfs_exchange": (*request).exchange, "xfs_parents": (*request).parents, "f2fs_move": (*request).f2fsMove,
+	"verity_enable": (*request).verityEnable, "verity_measure": (*request).verityMeasure, "verity_metadata": (*request).verityMetadata,
+	"crypt_add": (*request).cryptAdd, "crypt_remove": (*request).cryptRemove, "crypt_status": (*request).cryptStatus, "crypt_policy": (*request).cryptPolicy,
+	"setfslabel": (*request).setLabel, "goingdown": (*request).goingDown,
 	"resvsp": (*request).reserve, "unresvsp": (*request).reserve, "zero_range": (*request).reserve,
 }
 

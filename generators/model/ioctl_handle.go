@@ -187,7 +187,7 @@ func (r *request) attrmulti() (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, bad, err := r.m.cstring(r.step, at)
+	name, bad, err := r.m.text(r.step, at)
 	if err != nil {
 		return nil, err
 	}

@@ -29,17 +29,18 @@ func (m *model) touch(a *area, pg int64, write bool) access {
 		return access{signal: "SIGSEGV"}
 	}
 	p := &a.pages[pg]
-	if write && !p.write || !write && !p.read {
+	barred := write && !p.write || !write && !p.read
+	if barred && (!m.forcing || write && a.shared) {
 		return access{signal: "SIGSEGV"}
 	}
 	if p.poisoned {
 		return access{signal: "SIGBUS"}
 	}
-	acc := access{sure: true, can: true, signal: "SIGBUS"}
+	acc := access{sure: !barred, can: true, signal: "SIGBUS"}
 	if a.ino != nil && (p.own == nil || p.perhaps) {
 		at := a.off + pg*m.page
 		i := m.view(a.ino)
-		acc.sure = at < i.minSize()
+		acc.sure = !barred && at < i.minSize()
 		acc.can = at < i.maxSize() || p.own != nil
 	}
 	if p.shaky {

@@ -78,8 +78,8 @@ type model struct {
 	submitted map[string]*submitted
 	// mutations counts the writes to files and memory.
 	mutations int
-	// doubt says that the running step may have done nothing at all.
-	doubt bool
+	// doubt says that the running step may have done nothing at all, forcing that the kernel overlooks what mprotect(2) forbids.
+	doubt, forcing bool
 	// sec is the stretch of concurrent steps being walked through, nil otherwise.
 	sec *section
 }
@@ -111,6 +111,11 @@ func init() {
 		"btrfs_subvolume": (*model).subvolumeStep, "uring_cmd": (*model).uringCommand,
 		"file_getattr": (*model).fileGetattrStep, "file_setattr": (*model).fileSetattrStep,
 		"statmount": (*model).statmountStep, "listmount": (*model).listmountStep, "quotactl": (*model).quotactlStep,
+		"process_vm_readv": (*model).processVMStep, "process_vm_writev": (*model).processVMStep, "mem_read": (*model).memStep, "mem_write": (*model).memStep,
+		"futex_wait": (*model).futexWaitStep, "futex_wake": (*model).futexWakeStep,
+		"mount": (*model).mountStep, "fsconfig": (*model).fsconfigStep, "execve": (*model).execveStep,
+		"ptrace_peek": (*model).peekStep, "ptrace_poke": (*model).pokeStep, "coredump": (*model).coredumpStep, "rseq": (*model).rseqStep,
+		"fuse_read": (*model).fuseReadStep, "fuse_notify": (*model).fuseNotifyStep,
 		"setxattr": (*model).setxattrStep, "getxattr": (*model).getxattrStep, "listxattr": (*model).listxattrStep, "removexattr": (*model).removexattrStep,
 		"symlink": (*model).symlinkStep, "readlink": (*model).readlinkStep,
 		"ficlone": (*model).ficloneStep, "copy_file_range": (*model).copyRangeStep, "sendfile": (*model).sendfileStep,

@@ -41,7 +41,7 @@ func TestWhatDeriveRefuses(t *testing.T) {
 		"t1: n = mremap(m, 2p)\nwait(t1)":                                          `step 4, n = mremap(m, 2p): the model cannot follow mremap beside other actors`,
 		"t1: read(d, b)\nlseek(d, 0, set)\nwait(t1)":                               `step 5, lseek(d, 0, set): two actors move one file position`,
 		"t1: preadv2(d, {b}, -1, sync)\nt2: read(d, b)\nwait(t1)\nwait(t2)":        `step 5, read(d, b): two actors move one file position`,
-		"setxattr(d, m, b[0:5], set)":                                              `step 4, setxattr(d, m, b[0:5], set): the model does not know the attribute's name`,
+		"setxattr(d, m, b[0:5], set)":                                              `step 4, setxattr(d, m, b[0:5], set): the model does not know the string in memory`,
 		"ficlone(d, d)":                                                            `step 4, ficlone(d, d): the model does not clone onto the source itself`,
 		"symlink(A, B)\nrename(B, C)":                                              `step 5, rename(B, C): the model renames files only`,
 		"put(b[0:8], loff{})\nsendfile(d, d, b[0:8], 1p)":                          `step 5, sendfile(d, d, b[0:8], 1p): the model does not copy onto the source itself`,

@@ -49,6 +49,8 @@ type inode struct {
 	subvolume, frozen bool
 	// collapsed says that a range was taken out of the file.
 	collapsed bool
+	// verity says that the file is protected: nobody can change it any more.
+	verity bool
 	// mapped says that bytes were stored through a mapping, where the file system may not have seen them yet.
 	mapped bool
 }

@@ -16,36 +16,39 @@ const (
 	maxAttrs = 4
 )
 
-// attrName is the name of an attribute of users that stands in memory. It is "" with an expectation if the kernel cannot read it.
-func (m *model) attrName(s *prog.Step, b prog.Buf) (string, prog.Expect, error) {
-	text, bad, err := m.cstring(s, b)
-	if n := len(text); bad == nil && err == nil && (!strings.HasPrefix(text, "user.") || n < 6 || n > 99) {
-		err = fmt.Errorf("found attribute %q, wanted user. with a short name and a zero byte behind it", text)
-	}
-	return text, bad, err
-}
-
-// cstring is the text that stands in memory, up to its zero byte.
-func (m *model) cstring(s *prog.Step, b prog.Buf) (string, prog.Expect, error) {
+// text is what stands in memory up to its zero byte; bad is how a call ends that cannot read it.
+func (m *model) text(s *prog.Step, b prog.Buf) (text string, bad prog.Expect, err error) {
 	sp := m.lookup(s, b, false)
-	var name strings.Builder
+	var all strings.Builder
 	for _, r := range m.read(sp.places, sp.can) {
 		if len(r.may) != 1 || r.may[0].kind != prog.Fill && r.may[0].kind != prog.Zero {
-			return "", nil, errors.New("the model does not know the attribute's name")
+			return "", nil, errors.New("the model does not know the string in memory")
 		}
 		if r.may[0].kind == prog.Zero {
 			break
 		}
-		name.WriteString(strings.Repeat(string(rune(r.may[0].id)), int(r.n)))
+		all.WriteString(strings.Repeat(string(rune(r.may[0].id)), int(r.n)))
 	}
-	text, n := name.String(), int64(name.Len())+1
-	switch {
+	text = all.String()
+	switch n := int64(all.Len()) + 1; {
 	case n > sp.can && sp.can < sp.n && sp.sure == sp.can:
 		return "", fails("EFAULT"), nil
 	case n > sp.sure:
-		return "", nil, fmt.Errorf("found name %q, wanted a zero byte behind it", text)
+		return "", nil, fmt.Errorf("found %q, wanted a zero byte behind it, and memory that can be read for certain", text)
 	}
 	return text, nil, nil
+}
+
+// attrName is the name that stands in memory. It is "" with an expectation if the kernel cannot read it.
+func (m *model) attrName(s *prog.Step, b prog.Buf) (string, prog.Expect, error) {
+	name, bad, err := m.text(s, b)
+	if bad != nil || err != nil {
+		return "", bad, err
+	}
+	if n := len(name) + 1; !strings.HasPrefix(name, "user.") || n < 7 || n > 100 {
+		return "", nil, fmt.Errorf("found attribute %q, wanted user. with a short name", name)
+	}
+	return name, nil, nil
 }
 
 // attrs are the attributes that the file surely has; not known once actors have set some beside each other.

@@ -60,6 +60,18 @@ var Needs = []Need{
 	{"file-attr", "file_getattr(2) works, and file_setattr(2) takes back what it returned (Linux 6.17)"},
 	{"statmount", "statmount(2) and listmount(2) work (Linux 6.8)"},
 	{"quota", "quotactl_fd(2) finds quota of users in force (Linux 5.14, mount option usrquota or uquota)"},
+	{"task-memory", "process_vm_readv(2) and /proc/self/mem reach our own memory"},
+	{"fsopen", "fsopen(2) begins a tmpfs, and fsconfig(2) sets its source (Linux 5.2, root)"},
+	{"execve", "execve(2) copies the arguments of a memory file that is no program"},
+	{"ptrace", "a forked copy of ourselves can be traced"},
+	{"coredump", "a forked copy of ourselves that dies leaves a core where it is, with its mappings of files (kernel.core_pattern=core)"},
+	{"rseq", "rseq(2) registers memory for a thread that has none (Linux 4.18)"},
+	{"fuse-device", "fsopen(2) makes a FUSE file system, and /dev/fuse gives its first request (Linux 5.4, root)"},
+	{"verity", "the file system has fs-verity: ioctl(2) FS_IOC_ENABLE_VERITY and FS_IOC_MEASURE_VERITY (mkfs.ext4 -O verity)"},
+	{"verity-metadata", "ioctl(2) FS_IOC_READ_VERITY_METADATA reads the tree of a protected file (Linux 5.12)"},
+	{"encrypt", "ioctl(2) FS_IOC_ADD_ENCRYPTION_KEY takes a key, and other requests tell of it (mkfs.ext4 -O encrypt, root)"},
+	{"setfslabel", "ioctl(2) FS_IOC_SETFSLABEL works, on a file system that refuses what is wrong (root)"},
+	{"goingdown", "ioctl(2) XFS_IOC_GOINGDOWN, which is FS_IOC_SHUTDOWN, works, on a file system that refuses what is wrong (root)"},
 	{"nowait", "RWF_NOWAIT is accepted for reads and for direct writes"},
 	{"nowait-write", "RWF_NOWAIT is accepted for buffered writes"},
 	{"hipri", "RWF_HIPRI is accepted"},
@@ -144,6 +156,7 @@ var wordNeeds = map[string]map[string]string{
 	"madvise":   {"populate_read": "populate", "populate_write": "populate", "pageout": "pageout"},
 	"mprotect":  {"none": "prot-none"},
 	"uring_cmd": {"btrfs_encoded_read": "btrfs-encoded-uring", "btrfs_encoded_write": "btrfs-encoded-write-uring"},
+	"ioctl":     {"setfslabel": "own-mount", "goingdown": "own-mount", "verity_enable": "own-mount"}, // besides what the requests themselves need
 	"preadv2":   {"nowait": "nowait", "hipri": "hipri", "dontcache": "dontcache"},
 	"pwritev2":  {"hipri": "hipri", "dontcache": "dontcache", "atomic": "atomic-write", "append": "append-flag", "dsync": "sync-flag", "sync": "sync-flag"},
 }
@@ -155,6 +168,8 @@ var opNeeds = map[string]string{"drop_caches": "drop-caches", "freeze": "own-mou
 	"name_to_handle_at": "file-handle", "open_by_handle_at": "file-handle", "file_getattr": "file-attr", "file_setattr": "file-attr",
 	"xfs_open_by_handle": "xfs-handle", "btrfs_subvolume": "btrfs-subvolume",
 	"statmount": "statmount", "listmount": "statmount", "quotactl": "quota",
+	"process_vm_readv": "task-memory", "process_vm_writev": "task-memory", "mem_read": "task-memory", "mem_write": "task-memory", "fsconfig": "fsopen", "execve": "execve",
+	"ptrace_peek": "ptrace", "ptrace_poke": "ptrace", "coredump": "coredump", "rseq": "rseq", "fuse_read": "fuse-device", "fuse_notify": "fuse-device",
 	"stall": "stall", "guard": "uffd-wp", "guard_struct": "uffd-wp", "poison": "stall-poison"}
 
 func requires(s *Step, want map[string]bool) {

@@ -1,6 +1,9 @@
 package prog
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // Kind is a kind of argument, or of thing that a step makes.
 type Kind uint8
@@ -143,7 +146,7 @@ var Ops = func() map[string]*Op {
 		{Name: "syncfs", Params: []Param{fd()}, Doc: "syncfs(2)"},
 		{Name: "wait", Params: []Param{actor()}, Doc: "wait until an actor has done all its steps so far"},
 	}
-	table = append(table, entryOps...)
+	table = slices.Concat(table, entryOps, taskOps)
 	byName := make(map[string]*Op, len(table))
 	for i := range table {
 		byName[table[i].Name] = &table[i]

@@ -32,8 +32,10 @@ var rules = map[string]func(v *validator, s *Step) error{
 	"entries":    pieceRule,
 	"uring_read": notBefore, "uring_write": notBefore, "uring_readv": notBefore, "uring_writev": notBefore,
 	"uring_read_fixed": notBefore, "uring_write_fixed": notBefore,
-	"uring_cmd": func(_ *validator, s *Step) error { return single(s.words(1)) }, "btrfs_subvolume": func(_ *validator, s *Step) error { return single(s.words(1)) },
-	"setxattr": func(_ *validator, s *Step) error { return single(s.words(3)) },
+	"setxattr":    func(_ *validator, s *Step) error { return single(s.words(3)) },
+	"ptrace_poke": pokeRule,
+	"futex_wait":  func(_ *validator, s *Step) error { return single(s.words(2)) },
+	"uring_cmd":   func(_ *validator, s *Step) error { return single(s.words(1)) }, "btrfs_subvolume": func(_ *validator, s *Step) error { return single(s.words(1)) },
 	"quotactl": func(_ *validator, s *Step) error { return single(s.words(1)) }, "open_by_handle_at": func(_ *validator, s *Step) error { return single(s.words(2)) },
 
 	"stall": stallRule, "guard": guardRule, "stalled": rangeOfStall, "serve": serveRule, "serve_struct": serveStructRule, "guard_struct": guardStructRule, "poison": poisonRule, "unregister": rangeOfStall,

@@ -108,7 +108,7 @@ var Structs = func() map[string]*Struct {
 		{"space_resv", "", "", 48, []Field{number("l_start", 8, 8), number("l_len", 16, 8)}},
 		{"f2fs_move", "", "", 32, []Field{fdField("dst_fd", 0, 4), number("pos_in", 8, 8), number("pos_out", 16, 8), number("len", 24, 8)}},
 	}
-	table = append(table, typeStructs...)
+	table = slices.Concat(table, typeStructs, taskStructs, protectStructs)
 	byName := make(map[string]*Struct, len(table))
 	for i := range table {
 		byName[table[i].Name] = &table[i]
@@ -192,7 +192,7 @@ var Requests = func() map[string]*Request {
 		{"f2fs_defragment", "F2FS_IOC_DEFRAGMENT", 0xc010f508, 16, 16, "f2fs_defragment", "f2fs-ioctl"},
 		{"f2fs_features", "F2FS_IOC_GET_FEATURES", 0x8004f50c, 0, 4, "flags", "f2fs-ioctl"},
 	}
-	table = append(table, typeRequests...)
+	table = slices.Concat(table, typeRequests, protectRequests)
 	byName := make(map[string]*Request, len(table))
 	for i := range table {
 		byName[table[i].Name] = &table[i]

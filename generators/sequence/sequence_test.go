@@ -35,7 +35,9 @@ func init() {
 		copy_file_range sendfile pipe vmsplice tee splice_from splice_to io_setup io_submit io_getevents
 		uring_read uring_write uring_readv uring_writev uring_read_fixed uring_write_fixed
 		fstat fstatfs getcwd name_to_handle_at open_by_handle_at file_getattr file_setattr statmount listmount quotactl
-		put_path xfs_open_by_handle btrfs_subvolume uring_cmd`) {
+		put_path xfs_open_by_handle btrfs_subvolume uring_cmd
+		process_vm_readv process_vm_writev mem_read mem_write futex_wait futex_wake mount fsconfig execve
+		ptrace_peek ptrace_poke coredump rseq fuse_read fuse_notify`) {
 		elsewhere[op] = "the family structs has it"
 	}
 }

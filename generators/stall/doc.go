@@ -7,7 +7,8 @@
 //     uring-readv uring-read-fixed uring-write-fixed listxattr clonerange dedupe dedupe-two copy-from sendfile splice-from vmsplice pipe-read pipe-write
 //     aio-iocb aio-event getfsmap ext4-es-cache ext4-move-ext xfs-getbmapx xfs-bulkstat btrfs-search btrfs-logical-ino-to btrfs-encoded-read write-atomic
 //     name-to-handle file-getattr statmount listmount getquota btrfs-encoded-data btrfs-scrub xfs-exchange xfs-parents-to f2fs-move xfs-attrmulti-value
-//     btrfs-send btrfs-uring-write btrfs-uring-read-to f2fs-sec-trim ext4-group-extend ocfs2-info-request; the system call that is stopped, t1's;
+//     btrfs-send btrfs-uring-write btrfs-uring-read-to f2fs-sec-trim ext4-group-extend ocfs2-info-request
+//     process-vm-read process-vm-from futex-wait mount-data execve-string fuse-read fuse-notify verity-tree; the system call that is stopped, t1's;
 //
 //   - mode: buffered direct sync; how its file is opened;
 //

@@ -15,6 +15,7 @@ var further = []string{
 	"getfsmap", "ext4-es-cache", "ext4-move-ext", "xfs-getbmapx", "xfs-bulkstat", "btrfs-search", "btrfs-logical-ino-to", "btrfs-encoded-read", "write-atomic",
 	"name-to-handle", "file-getattr", "statmount", "listmount", "getquota", "btrfs-encoded-data", "btrfs-scrub", "xfs-exchange", "xfs-parents-to", "f2fs-move",
 	"xfs-attrmulti-value", "btrfs-send", "btrfs-uring-write", "btrfs-uring-read-to", "f2fs-sec-trim", "ext4-group-extend", "ocfs2-info-request",
+	"process-vm-read", "process-vm-from", "futex-wait", "mount-data", "execve-string", "fuse-read", "fuse-notify", "verity-tree",
 }
 
 // further is the call, if it is one of them.

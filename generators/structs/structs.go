@@ -18,11 +18,15 @@ var Family = &family.Family{
 	},
 	Labels: []string{"ioctl"},
 	Rule: func(p family.Point) string {
-		if entry.Find(p.Get("call")).Plain && !few(p) {
+		call := entry.Find(p.Get("call"))
+		if call.Plain && !few(p) {
 			return "where nothing is held over the copy a few places are enough"
 		}
 		if !p.Is("place", "across") && p.Is("warm", "first-warm") {
 			return "only what lies across two pages has a first one"
+		}
+		if call.Sure && p.Is("place", "end") {
+			return "behind the end of the file a signal ends the process"
 		}
 		return ""
 	},

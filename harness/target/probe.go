@@ -48,7 +48,7 @@ var probes = slices.Concat([]probeRow{
 	{"userfaultfd", uffd("", 0)},
 	{"uffd-wp", uffd("UFFD_FEATURE_PAGEFAULT_FLAG_WP", 1<<0)},
 	{"stall-poison", uffd("UFFD_FEATURE_POISON", 1<<14)},
-}, entryProbes, metadataProbes, typeProbes)
+}, entryProbes, metadataProbes, typeProbes, taskProbes, protectProbes)
 
 // probeRow is an ability, and how to find out whether it is there.
 type probeRow struct {

@@ -31,26 +31,34 @@ func (a *actor) checkFile(c *call) result {
 	}
 	fd := uintptr(opened.value)
 	defer sys(unix.SYS_CLOSE, fd)
-	if r := a.fstat(fd); !r.ok() {
-		return r
-	}
-	size := int64(a.stat.Size)
 	if c.alts == nil {
 		return a.readThrough(fd)
 	}
-	if !anyOfLength(c.alts, size) {
-		return result{value: size, wrong: wrongSize(c, size)}
+	for {
+		if r := a.fstat(fd); !r.ok() {
+			return r
+		}
+		size := int64(a.stat.Size)
+		if !anyOfLength(c.alts, size) {
+			return result{value: size, wrong: wrongSize(c, size)}
+		}
+		r := a.readWhole(fd, size)
+		switch {
+		case !r.ok():
+			return r
+		case r.value == size:
+			r.wrong = compare(c, a.scratch[:size], a.prog.prog)
+			return r
+		}
+		// Another actor may have changed the size between the two; if it is what it was, the file does not have that many bytes.
+		if again := a.fstat(fd); !again.ok() || int64(a.stat.Size) == size {
+			r.wrong = &Mismatch{What: c.what(), Size: r.value, Sizes: []int64{size}}
+			return r
+		}
+		if r := sys(unix.SYS_LSEEK, fd, 0, unix.SEEK_SET); !r.ok() {
+			return r
+		}
 	}
-	r := a.readWhole(fd, size)
-	if !r.ok() {
-		return r
-	}
-	if r.value != size {
-		r.wrong = &Mismatch{What: c.what(), Size: r.value, Sizes: []int64{size}}
-		return r
-	}
-	r.wrong = compare(c, a.scratch[:size], a.prog.prog)
-	return r
 }
 
 // readWhole fills the scratch with a file of the given size and returns how many bytes there were, at most one more than size.

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -88,10 +89,29 @@ func probe(fd int, need string) error {
 		return err
 	case "file-attr", "statmount", "quota":
 		return metadata(fd, need)
+	case "rseq":
+		return registers()
 	case "own-mount":
 		return unix.EPERM // it is the machine's
 	case "drop-caches":
 		return unix.Access("/proc/sys/vm/drop_caches", unix.W_OK)
+	}
+	return nil
+}
+
+// registers reports whether our threads have no area of rseq(2): a C library, which is there with cgo, registers one for each.
+func registers() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	area, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	defer unix.Munmap(area)
+	for flags := range uintptr(2) {
+		if _, _, errno := unix.Syscall6(unix.SYS_RSEQ, uintptr(unsafe.Pointer(&area[0])), 32, flags, 1, 0, 0); errno != 0 {
+			return errno
+		}
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ var words = map[string]map[string]uintptr{
 	"btrfs_subvolume": {"create": prog.BtrfsCreate, "snapshot": prog.BtrfsSnapshot},
 	// Q_GETQUOTA and Q_SETQUOTA of USRQUOTA (linux/quota.h: QCMD).
 	"quotactl":          {"getquota": 0x80000700, "setquota": 0x80000800},
+	"futex_wait":        {"shared": 0, "private": futexPrivateFlag},
 	"open_by_handle_at": {"rdonly": unix.O_RDONLY, "wronly": unix.O_WRONLY, "rdwr": unix.O_RDWR},
 	"setxattr":          {"set": 0, "create": unix.XATTR_CREATE, "replace": unix.XATTR_REPLACE},
 }

@@ -74,16 +74,16 @@ const (
 
 // futexWait sleeps while the word has the value. The word is in shared memory, so the wait works between processes.
 func futexWait(word *atomic.Uint32, value uint32) {
-	sys(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitOp, uintptr(value), 0)
+	sys(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitCommand, uintptr(value), 0)
 }
 
 func futexWake(word *atomic.Uint32) {
 	const all = 1 << 30
-	sys(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, all)
+	sys(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeCommand, all)
 }
 
 // FUTEX_WAIT and FUTEX_WAKE of futex(2), between processes.
 const (
-	futexWaitOp = 0
-	futexWakeOp = 1
+	futexWaitCommand = 0
+	futexWakeCommand = 1
 )

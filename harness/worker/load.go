@@ -195,7 +195,7 @@ func (p *program) argument(c *call, n *counts, kind prog.Kind, a prog.Arg) error
 		c.flags[n.flags] = flagBits(c.step.Op, a)
 		n.flags++
 	case prog.Data:
-		c.data, c.stores = a, c.step.Op == "store" || c.step.Op == "serve"
+		c.data, c.stores = a, c.step.Op == "store" || c.step.Op == "serve" || c.step.Op == "ptrace_poke"
 		return bounded(c.stores, a)
 	case prog.Alts:
 		c.alts = a

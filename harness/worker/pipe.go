@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,9 +15,7 @@ func pipeOp(a *actor, c *call) result {
 	if !r.ok() {
 		return r
 	}
-	a.reserve(64)
-	path := append(strconv.AppendInt(append(a.scratch[:0], "/proc/self/fd/"...), int64(ends[0]), 10), 0)
-	r = sys(unix.SYS_OPENAT, atCWD, address(path), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC)
+	r = a.reopened(int64(ends[0]), unix.O_RDWR|unix.O_NONBLOCK)
 	for _, end := range ends {
 		sys(unix.SYS_CLOSE, uintptr(end))
 	}

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"errors"
+
 	"golang.org/x/sys/unix"
 
 	"faultline/generators/prog"
@@ -18,6 +20,13 @@ type result struct {
 }
 
 func (r result) ok() bool { return r.errno == 0 && r.signal == 0 }
+
+// because is the failure of what could not be made for a call.
+func because(err error) result {
+	r := result{errno: unix.ENOSYS}
+	errors.As(err, &r.errno)
+	return r
+}
 
 // public is the result in the terms of programs.
 func (r result) public() prog.Result {

@@ -240,5 +240,5 @@ var aTick = unix.NsecToTimespec(int64(tick))
 
 // futexWaitTick is futexWait for no longer than a tick.
 func futexWaitTick(word *atomic.Uint32, value uint32) {
-	sys(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitOp, uintptr(value), uintptr(unsafe.Pointer(&aTick)))
+	sys(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitCommand, uintptr(value), uintptr(unsafe.Pointer(&aTick)))
 }

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +16,7 @@ func (a *actor) withRing(do func(r *uring.Ring) (int32, unix.Errno)) result {
 	if a.ring == nil {
 		r, err := uring.New()
 		if err != nil {
-			r := result{errno: unix.ENOSYS}
-			errors.As(err, &r.errno)
-			return r
+			return because(err)
 		}
 		a.ring = r
 	}

@@ -44,7 +44,7 @@ var sysctls = map[string]string{
 	"kernel/watchdog_thresh":           "10",
 	"kernel/softlockup_panic":          "0",
 	"kernel/sysrq":                     "1",
-	"kernel/core_pattern":              "/dev/null",
+	"kernel/core_pattern":              "core", // only for the step coredump: nobody else has a limit above 0
 	"vm/unprivileged_userfaultfd":      "1",
 	"vm/overcommit_memory":             "1",
 	"fs/protected_regular":             "0",
