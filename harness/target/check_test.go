@@ -199,7 +199,7 @@ func TestHangsAreReported(t *testing.T) {
 	g.Expect(errors.As(err, &hung)).To(gomega.BeTrue(), "%v", err)
 	g.Expect(hung.PID).To(gomega.BeNumerically(">", 1))
 	g.Expect(err).To(gomega.MatchError(gomega.MatchRegexp(
-		`^open target dir:\S+: probe \S+/faultline-\w+ has not come back for 3s: the file system hangs \(in process \d+\); ` +
+		`^open target dir:\S+: probe odirect in \S+/faultline-\w+ has not come back for 3s: the file system hangs \(in process \d+\); ` +
 			`and it could not be put back: close .*: remove .*: it is left behind: it hangs$`)))
 	g.Expect(fuse.Abort()).To(gomega.Succeed())
 }
