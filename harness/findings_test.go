@@ -143,6 +143,8 @@ func TestBrokenPromisesOfRealKernels(t *testing.T) {
 		{"uml:6.12", "regress/gfs2-short-uring", "whole-uring-dio", results.Pass},
 		{"uml:7.2,fs=ext4", "regress/ext4-zero-after-collapse", "zero-after-collapse", results.Wrong},
 		{"uml:6.1,fs=ext4", "regress/ext4-zero-after-collapse", "zero-after-collapse", results.Pass},
+		{"uml:7.2", "regress/gfs2-self-fiemap", "self-fiemap", results.Hang},
+		{"uml:7.2,fs=ext4", "regress/gfs2-self-fiemap", "self-fiemap", results.Pass},
 		{"uml:7.2,fs=btrfs", "regress/btrfs-encoded-self-read", "unlocked-encoded", results.Hang},
 		{"uml:6.1,fs=ocfs2", "regress/ocfs2-direct-write-zeroes", "short-dio-keeps", results.Wrong},
 		{"uml:6.1,fs=ext4", "regress/ocfs2-direct-write-zeroes", "short-dio-keeps", results.Pass},

@@ -111,6 +111,16 @@ func (r *request) behind(from, n int64) (err error) {
 	return err
 }
 
+// intoItself reports whether some of the memory is a shared mapping of the request's own file.
+func (r *request) intoItself() bool {
+	for _, p := range r.more.shared().places {
+		if p.a.ino.id == r.fd.ino.id {
+			return true
+		}
+	}
+	return false
+}
+
 // hasData reports whether some byte of the file before the given offset is surely not zero.
 func (r *request) hasData(to int64) bool {
 	i := r.m.view(r.fd.ino)
@@ -140,6 +150,9 @@ func (r *request) fiemap() (*value, error) {
 	}
 	if err := r.behind(r.record.Size, count*extentSize); err != nil {
 		return nil, err
+	}
+	if flags == syncFlag && r.intoItself() {
+		r.m.prog.Need("self-fiemap")
 	}
 	sure := flags == syncFlag && r.m.sec == nil && r.hasData(r.m.view(r.fd.ino).minSize())
 	r.moreSure = sure && count > 0

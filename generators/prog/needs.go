@@ -108,6 +108,7 @@ var Needs = []Need{
 	{"unlocked-encoded", "BTRFS_IOC_ENCODED_READ through io_uring holds nothing over its user copy that a fault on the file needs"},
 	{"sub-block-efault", "a direct write of less than a block whose buffer cannot be read fails with EFAULT"},
 	{"self-direct-read", "a direct read ends whose buffer is a shared mapping of the very pages that it reads"},
+	{"self-fiemap", "FS_IOC_FIEMAP with FIEMAP_FLAG_SYNC ends whose memory is a shared mapping of the very file"},
 	{"whole-dio", "a direct read or write whose buffer goes bad fails as a whole with EFAULT"},
 }
 

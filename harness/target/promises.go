@@ -186,6 +186,16 @@ var promises = []promise{
 		why:    "a direct read into a shared mapping of the pages that it reads faults for ever: each retry writes them back, which protects them, before it pins them",
 		source: "fs/gfs2/file.c: gfs2_file_direct_read retries __iomap_dio_rw, which calls filemap_write_and_wait_range; seen on 6.1, 6.12 and 7.2"},
 
+	{need: "self-fiemap", types: []string{"ext4", "ext3", "ext2", "xfs", "f2fs", "ocfs2"}, from: version{5, 10},
+		why:    "kernels before 5.10 were not looked at",
+		source: "ext4 and xfs seen on 6.18, xfs, f2fs and ocfs2 on 6.1"},
+	{need: "self-fiemap", types: []string{"btrfs"}, from: version{6, 8},
+		why:    "before 6.8 fiemap copies with the extent range locked, and the fault of the copy waits for it",
+		source: "b0ad381fa769; xfstests generic/742; seen on 6.1, not on 6.12, 6.18 and 7.2"},
+	{need: "self-fiemap", types: []string{"gfs2"},
+		why:    "fiemap tries again for ever: each try writes the file back, which protects the page that it has just faulted in",
+		source: "fs/gfs2/inode.c: gfs2_fiemap; seen on 6.1, 6.12 and 7.2: suites/regress/testdata/gfs2-self-fiemap.prog"},
+
 	{need: "clean-tail", types: []string{"xfs", "btrfs", "ext4"}, from: version{6, 14},
 		why:    "before 6.14 the tail of the last page was not always zeroed when the file grew",
 		source: "xfstests generic/363; seen on 6.18; btrfs da2dccd7451d"},
