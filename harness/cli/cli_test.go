@@ -141,17 +141,7 @@ func TestNoPermission(t *testing.T) {
 	}
 	t.Run("fusermount3 is enough", func(t *testing.T) {
 		g := gomega.NewWithT(t)
-		for _, tool := range []string{"fusermount3", "unshare", "setpriv", "mknod"} {
-			if _, err := exec.LookPath(tool); err != nil {
-				t.Skip(err)
-			}
-		}
-		// A /dev/fuse for everybody, as udev makes it, for this process only.
-		run := p.command("run", "--group", "regress", "--results", "out2")
-		const private = `mknod -m 666 fuse c 10 229 && mount --bind fuse /dev/fuse && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"`
-		cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", private}, run.Args...)...)
-		cmd.Args[5] = executable(t)
-		cmd.Env, cmd.Dir = run.Env, run.Dir
+		cmd := withFUSE(t, p.command("run", "--group", "regress", "--results", "out2"))
 		got := finish(t, cmd)
 		g.Expect(got.code).To(gomega.BeZero(), got.out+got.stderr)
 		g.Expect(got.out).To(gomega.ContainSubstring("user_id=65534"))
@@ -165,6 +155,21 @@ func TestNoPermission(t *testing.T) {
 		g.Expect(got.code).To(gomega.BeZero(), got.out+got.stderr)
 		p.nothingLeft(t)
 	})
+}
+
+// withFUSE makes a command nobody's, with a /dev/fuse for everybody, as udev makes it, for this process only.
+func withFUSE(t *testing.T, run *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	for _, tool := range []string{"fusermount3", "unshare", "setpriv", "mknod"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	const private = `mknod -m 666 "$0" c 10 229 && mount --bind "$0" /dev/fuse && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"`
+	node := filepath.Join(t.TempDir(), "fuse")
+	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", private, node, executable(t)}, run.Args[1:]...)...)
+	cmd.Env, cmd.Dir = run.Env, run.Dir
+	return cmd
 }
 
 // executable is this test as a program that everybody may start.

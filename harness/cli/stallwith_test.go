@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -42,7 +41,9 @@ func stallCases(t *testing.T, dir string, uid uint32, args ...string) (verdicts 
 	p := place{dir}
 	g.Expect(os.Chown(dir, int(uid), int(uid))).To(gomega.Succeed())
 	cmd := p.command(append([]string{"run", "--target", "dir:" + dir, "--results", p.results(), "--filter", "stall && first && (pwrite || getdents || fiemap)"}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	if uid == nobody {
+		cmd = withFUSE(t, cmd)
+	}
 	got := finish(t, cmd)
 	g.Expect(got.code).To(gomega.BeElementOf(results.ExitOK, results.ExitFailed), got.out+got.stderr)
 	verdicts = map[string]string{}
