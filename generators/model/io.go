@@ -215,14 +215,8 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 		return m.atomicWrite(&c, sp)
 	}
 	sp = m.selfExtending(s, &c, sp)
-	if sp.sure == 0 && c.off > m.view(i).minSize() {
-		m.prog.Need("clean-efault")
-	}
-	if c.fd.direct && sp.sure < sp.n && (sp.align < m.page || c.off%m.page != 0) {
-		m.prog.Need("sub-block-efault")
-	}
-	if c.fd.direct && sp.sure > 0 && sp.sure < sp.n && c.off+sp.sure < m.view(i).maxSize() {
-		m.prog.Need("short-dio-keeps")
+	if sp.sure < sp.n {
+		m.badSource(&c, sp)
 	}
 	i.cutShort = i.cutShort || !c.fd.direct && sp.sure < sp.n
 	want, sure, can := m.writeResults(&c, sp)
@@ -239,6 +233,41 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	}
 	m.move(&c, want)
 	return want, nil
+}
+
+// badSource notes what the program relies on when the buffer of its write goes bad, or may.
+func (m *model) badSource(c *transferCall, sp *span) {
+	i, end := m.view(c.fd.ino), c.off+sp.n
+	if sp.sure == 0 && c.off > i.minSize() {
+		m.prog.Need("clean-efault")
+	}
+	over := c.off+sp.sure < i.maxSize() // the bad part of the buffer was to go over what is there
+	if !c.fd.direct {
+		if over && unreadBlock(c.off, end, c.off+sp.sure) && (sp.sure < sp.can || (c.off+sp.sure)%m.page != 0) {
+			m.prog.Need("cold-write-keeps")
+		}
+		return
+	}
+	if sp.align < m.page || c.off%m.page != 0 {
+		m.prog.Need("sub-block-efault")
+	}
+	if over && sp.sure > 0 {
+		m.prog.Need("short-dio-keeps")
+	}
+	if end > i.minSize() {
+		m.prog.Need("clean-append")
+	}
+	if end > i.minSize() || !i.data.slice(c.off, end).solid() {
+		m.prog.Need("clean-blocks") // blocks are allocated that nothing is written to
+	}
+}
+
+// unreadBlock reports whether a buffered write from off to end has a block whose old bytes it need not read first, as it was to write all of it, but
+// which goes on behind stop, where its buffer may be bad. Blocks have 512 bytes at least.
+func unreadBlock(off, end, stop int64) bool {
+	const block = 512
+	first, last := (off+block-1)/block*block, end/block*block
+	return last > max(first, stop)
 }
 
 // selfExtending looks the buffer of a write up again when it maps the file behind its end: as the write makes the file grow, more of the
@@ -276,6 +305,9 @@ func (m *model) writeResults(c *transferCall, sp *span) (want prog.Expect, sure,
 	}
 	if direct && !m.isAligned(sp, c.off) {
 		want, sure = append(want, prog.Fails("EINVAL")), 0
+		if c.flags.Has("nowait") {
+			want = append(want, prog.Fails("EOPNOTSUPP")) // it goes through the page cache then, without nowait-write (fs/f2fs/file.c: f2fs_buffered_write_iter)
+		}
 	}
 	if c.flags.Has("nowait") {
 		want, sure = append(want, prog.Fails("EAGAIN")), 0
