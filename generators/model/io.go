@@ -215,9 +215,7 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 		return m.atomicWrite(&c, sp)
 	}
 	sp = m.selfExtending(s, &c, sp)
-	if sp.sure < sp.n {
-		m.badSource(&c, sp)
-	}
+	m.relies(&c, sp)
 	i.cutShort = i.cutShort || !c.fd.direct && sp.sure < sp.n
 	want, sure, can := m.writeResults(&c, sp)
 	if can > 0 {
@@ -235,30 +233,33 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	return want, nil
 }
 
-// badSource notes what the program relies on when the buffer of its write goes bad, or may.
-func (m *model) badSource(c *transferCall, sp *span) {
-	i, end := m.view(c.fd.ino), c.off+sp.n
+// relies notes what the program relies on when the buffer of its write goes bad, or may, or maps the very pages that it writes.
+func (m *model) relies(c *transferCall, sp *span) {
+	i, end, stop := m.view(c.fd.ino), c.off+sp.n, c.off+sp.sure
+	bad, own := stop < end, m.overlap(sp, c.fd.ino, c.off, end)
 	if sp.sure == 0 && c.off > i.minSize() {
 		m.prog.Need("clean-efault")
 	}
-	over := c.off+sp.sure < i.maxSize() // the bad part of the buffer was to go over what is there
 	if !c.fd.direct {
-		if over && unreadBlock(c.off, end, c.off+sp.sure) && (sp.sure < sp.can || (c.off+sp.sure)%m.page != 0) {
+		if bad && stop < i.maxSize() && unreadBlock(c.off, end, stop) && (sp.sure < sp.can || stop%m.page != 0) {
 			m.prog.Need("cold-write-keeps")
+		}
+		if (bad || own) && c.off < i.maxSize() && unreadBlock(c.off, end, c.off) {
+			m.prog.Need("cold-fault-keeps")
 		}
 		return
 	}
-	if sp.align < m.page || c.off%m.page != 0 {
+	if bad && (sp.align < m.page || c.off%m.page != 0) {
 		m.prog.Need("sub-block-efault")
 	}
-	if over && sp.sure > 0 {
+	if bad && sp.sure > 0 && stop < i.maxSize() {
 		m.prog.Need("short-dio-keeps")
 	}
-	if end > i.minSize() {
+	if bad && end > i.minSize() {
 		m.prog.Need("clean-append")
 	}
-	if end > i.minSize() || !i.data.slice(c.off, end).solid() {
-		m.prog.Need("clean-blocks") // blocks are allocated that nothing is written to
+	if (bad || own) && (end > i.minSize() || !i.data.slice(c.off, end).solid()) {
+		m.prog.Need("clean-blocks") // blocks are allocated before they are written, or are not written at all
 	}
 }
 

@@ -138,6 +138,9 @@ func (r *request) fiemap() (*value, error) {
 	if err := r.behind(r.record.Size, count*extentSize); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(r.more.places, func(p place) bool { return p.a.ino == r.fd.ino }) {
+		r.m.prog.Need("self-fiemap")
+	}
 	sure := flags == syncFlag && r.m.sec == nil && r.hasData(r.m.view(r.fd.ino).minSize())
 	r.moreSure = sure && count > 0
 	found := between(0, count)
