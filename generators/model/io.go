@@ -241,10 +241,10 @@ func (m *model) relies(c *transferCall, sp *span) {
 		m.prog.Need("clean-efault")
 	}
 	if !c.fd.direct {
-		if bad && stop < i.maxSize() && unreadBlock(c.off, end, stop) && (sp.sure < sp.can || stop%m.page != 0) {
+		if bad && unreadBlock(i, c.off, end, stop) && (sp.sure < sp.can || stop%m.page != 0) {
 			m.prog.Need("cold-write-keeps")
 		}
-		if (bad || own) && c.off < i.maxSize() && unreadBlock(c.off, end, c.off) {
+		if (bad || own) && unreadBlock(i, c.off, end, c.off) {
 			m.prog.Need("cold-fault-keeps")
 		}
 		return
@@ -263,12 +263,12 @@ func (m *model) relies(c *transferCall, sp *span) {
 	}
 }
 
-// unreadBlock reports whether a buffered write from off to end has a block whose old bytes it need not read first, as it was to write all of it, but
-// which goes on behind stop, where its buffer may be bad. Blocks have 512 bytes at least.
-func unreadBlock(off, end, stop int64) bool {
+// unreadBlock reports whether a buffered write from off to end has a block of the file whose old bytes it need not read first, as it was to write all
+// of it, but which goes on behind stop, where its buffer may be bad. Blocks have 512 bytes at least.
+func unreadBlock(i *inode, off, end, stop int64) bool {
 	const block = 512
-	first, last := (off+block-1)/block*block, end/block*block
-	return last > max(first, stop)
+	up := func(n int64) int64 { return (n + block - 1) / block * block }
+	return min(end/block*block, up(i.maxSize())) > max(up(off), stop)
 }
 
 // selfExtending looks the buffer of a write up again when it maps the file behind its end: as the write makes the file grow, more of the
