@@ -236,6 +236,10 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 // relies notes what the program relies on when the buffer of its write goes bad, or may, or maps the very pages that it writes.
 func (m *model) relies(c *transferCall, sp *span) {
 	i, end, stop := m.view(c.fd.ino), c.off+sp.n, c.off+sp.sure
+	const small = 1024 // bytes of a file that may have no blocks of its own
+	if i.mapped && i.minSize() < small {
+		m.prog.Need("mapped-store-keeps")
+	}
 	bad, own := stop < end, m.overlap(sp, c.fd.ino, c.off, end)
 	if sp.sure == 0 && c.off > i.minSize() {
 		m.prog.Need("clean-efault")

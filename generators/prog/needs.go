@@ -98,6 +98,8 @@ var Needs = []Need{
 	{"cold-fault-keeps", "a fault in the buffer of a buffered write shows nothing of the page that is being written but what the file held"},
 	{"clean-short-write", "a buffered write that ends short in a bad buffer leaves nothing behind that direct reads stumble over"},
 	{"dirty-seek", "lseek(2) SEEK_DATA and SEEK_HOLE know of what was stored through a mapping and not yet written back"},
+	{"mapped-store-keeps", "what is stored through a mapping stays when the file is written to, however small it is, and however small it was when it was mapped"},
+	{"mmap-beside", "mmap(2) of a file works while another call on the file is under way"},
 	{"eof-first", "a buffered read at the end of the file or behind it returns 0 without a look at its buffer"},
 	{"unlocked-encoded", "BTRFS_IOC_ENCODED_READ through io_uring holds nothing over its user copy that a fault on the file needs"},
 	{"sub-block-efault", "a direct write of less than a block whose buffer cannot be read fails with EFAULT"},
