@@ -44,12 +44,6 @@ var quickOn = map[string][]known{
 		{`direct`, results.Wrong, `^check data$`, `: A is wrong from offset 0 on, .* found (zeros|pat1 at 0)$`,
 			"a direct write whose buffer is faulted in half way loses its beginning (generic/708, mended in 6.4)"},
 		{`direct`, results.Wrong, `^p?write(v2?)? EIO$`, `, got EIO$`, "the same write fails"},
-		{`direct`, results.Wrong, `^(check data|stat|p?write(v2?)?)$`, `: (A is 1p bytes long, wanted 0|wanted 8p, got 9p|wanted EFAULT, got 1p)$`,
-			"a direct write behind the end makes the file longer before it touches its buffer: when it fails, or when the buffer was behind the end, too"},
-		{`^stall/fiemap/buffered/`, results.Hang,
-			`^wait_extent_bit < lock_extent < btrfs_lock_and_flush_ordered_range < extent_readahead < btrfs_readahead < .* < filemap_fault < user space$`,
-			`^[pt]2 is blocked in (load|store)\(.*: page fault from user space in its memory, which maps A, waiting for a btrfs extent range in wait_extent_bit$`,
-			"fiemap copies with the extent range locked (generic/742, mended in 6.1.191)"},
 	},
 }
 
@@ -65,7 +59,7 @@ func TestSomeQuickProgramsOnRealKernels(t *testing.T) {
 	if os.Getenv("FAULTLINE_SOAK") == "1" {
 		every = 1
 	}
-	for _, spec := range []string{"uml:6.12,fs=overlay", "uml:7.2,fs=tmpfs", "uml:6.1,fs=fuse"} {
+	for _, spec := range []string{"uml:6.12,fs=overlay", "uml:7.2,fs=tmpfs", "uml:6.1,fs=fuse", "uml:6.1,fs=f2fs", "uml:7.2,fs=ocfs2"} {
 		t.Run(spec, func(t *testing.T) { expectKnown(t, spec, quick(every), nil) })
 	}
 }
@@ -143,11 +137,21 @@ func TestBrokenPromisesOfRealKernels(t *testing.T) {
 		{"uml:6.12", "regress/gfs2-short-uring", "whole-uring-dio", results.Pass},
 		{"uml:7.2,fs=ext4", "regress/ext4-zero-after-collapse", "zero-after-collapse", results.Wrong},
 		{"uml:6.1,fs=ext4", "regress/ext4-zero-after-collapse", "zero-after-collapse", results.Pass},
-		{"uml:7.2", "regress/gfs2-self-fiemap", "self-fiemap", results.Hang},
-		{"uml:7.2,fs=ext4", "regress/gfs2-self-fiemap", "self-fiemap", results.Pass},
+		{"uml:7.2", "regress/gfs2-self-fiemap", "self-fiemap-sync", results.Hang},
+		{"uml:7.2,fs=ext4", "regress/gfs2-self-fiemap", "self-fiemap-sync", results.Pass},
 		{"uml:7.2,fs=btrfs", "regress/btrfs-encoded-self-read", "unlocked-encoded", results.Hang},
 		{"uml:6.1,fs=ocfs2", "regress/ocfs2-direct-write-zeroes", "short-dio-keeps", results.Wrong},
 		{"uml:6.1,fs=ext4", "regress/ocfs2-direct-write-zeroes", "short-dio-keeps", results.Pass},
+		{"uml:5.10,fs=f2fs", "regress/f2fs-stale-blocks", "clean-blocks", results.Wrong},
+		{"uml:6.1,fs=f2fs", "regress/f2fs-stale-blocks", "clean-blocks", results.Wrong},
+		{"uml:6.1,fs=ext4", "regress/f2fs-stale-blocks", "clean-blocks", results.Pass},
+		{"uml:7.2,fs=ocfs2", "regress/ocfs2-cold-write-shows-memory", "cold-write-keeps", results.Wrong},
+		{"uml:6.1,fs=f2fs", "regress/ocfs2-cold-write-shows-memory", "cold-write-keeps", results.Pass},
+		{"uml:6.1,fs=btrfs", "regress/btrfs-append-grows", "clean-append", results.Wrong},
+		{"uml:7.2,fs=btrfs", "regress/btrfs-append-grows", "clean-append", results.Pass},
+		{"uml:7.2", "regress/self-fiemap", "", results.Pass},
+		{"uml:5.10,fs=ocfs2", "regress/self-fiemap", "self-fiemap", results.Hang},
+		{"uml:7.2,fs=btrfs", "regress/self-fiemap", "self-fiemap", results.Pass},
 		{"uml:5.10", "regress/gfs2-crossed-writes", "", results.Hang},
 		{"uml:6.1", "regress/gfs2-crossed-writes", "", results.Pass},
 	} {

@@ -68,6 +68,13 @@ func (c content) len() int64 {
 	return n
 }
 
+// solid reports whether no byte can be one of a hole.
+func (c content) solid() bool {
+	return !slices.ContainsFunc(c, func(r run) bool {
+		return slices.ContainsFunc(r.may, func(s source) bool { return s.kind == prog.Zero || s.kind == prog.Any })
+	})
+}
+
 // advance is the set k bytes further on.
 func advance(may []source, k int64) []source {
 	if k == 0 || !slices.ContainsFunc(may, source.moves) {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,8 +53,11 @@ func golden(t *testing.T) map[string]string {
 	return texts
 }
 
-// strip removes the expectations.
+// strip removes what the model finds out: the expectations, and the needs but for those that change them.
 func strip(p *prog.Prog) {
+	p.Needs = slices.DeleteFunc(p.Needs, func(need string) bool {
+		return !slices.Contains([]string{"exact-short-write", "whole-dio", "dio512"}, need)
+	})
 	for k := range p.Steps {
 		s := &p.Steps[k]
 		s.Want = nil

@@ -215,15 +215,7 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 		return m.atomicWrite(&c, sp)
 	}
 	sp = m.selfExtending(s, &c, sp)
-	if sp.sure == 0 && c.off > m.view(i).minSize() {
-		m.prog.Need("clean-efault")
-	}
-	if c.fd.direct && sp.sure < sp.n && (sp.align < m.page || c.off%m.page != 0) {
-		m.prog.Need("sub-block-efault")
-	}
-	if c.fd.direct && sp.sure > 0 && sp.sure < sp.n && c.off+sp.sure < m.view(i).maxSize() {
-		m.prog.Need("short-dio-keeps")
-	}
+	m.relies(&c, sp)
 	i.cutShort = i.cutShort || !c.fd.direct && sp.sure < sp.n
 	want, sure, can := m.writeResults(&c, sp)
 	if can > 0 {
@@ -239,6 +231,48 @@ func (m *model) writeStep(s *prog.Step) (prog.Expect, error) {
 	}
 	m.move(&c, want)
 	return want, nil
+}
+
+// relies notes what the program relies on when the buffer of its write goes bad, or may, or maps the very pages that it writes.
+func (m *model) relies(c *transferCall, sp *span) {
+	i, end, stop := m.view(c.fd.ino), c.off+sp.n, c.off+sp.sure
+	const small = 1024 // bytes of a file that may have no blocks of its own
+	if i.mapped && i.minSize() < small {
+		m.prog.Need("mapped-store-keeps")
+	}
+	bad, own := stop < end, m.overlap(sp, c.fd.ino, c.off, end)
+	if sp.sure == 0 && c.off > i.minSize() {
+		m.prog.Need("clean-efault")
+	}
+	if !c.fd.direct {
+		if bad && unreadBlock(i, c.off, end, stop) && (sp.sure < sp.can || stop%m.page != 0) {
+			m.prog.Need("cold-write-keeps")
+		}
+		if (bad || own) && unreadBlock(i, c.off, end, c.off) {
+			m.prog.Need("cold-fault-keeps")
+		}
+		return
+	}
+	if bad && (sp.align < m.page || c.off%m.page != 0) {
+		m.prog.Need("sub-block-efault")
+	}
+	if bad && sp.sure > 0 && stop < i.maxSize() {
+		m.prog.Need("short-dio-keeps")
+	}
+	if bad && end > i.minSize() {
+		m.prog.Need("clean-append")
+	}
+	if (bad || own) && (end > i.minSize() || !i.data.slice(c.off, end).solid()) {
+		m.prog.Need("clean-blocks") // blocks are allocated before they are written, or are not written at all
+	}
+}
+
+// unreadBlock reports whether a buffered write from off to end has a block of the file whose old bytes it need not read first, as it was to write all
+// of it, but which goes on behind stop, where its buffer may be bad. Blocks have 512 bytes at least.
+func unreadBlock(i *inode, off, end, stop int64) bool {
+	const block = 512
+	up := func(n int64) int64 { return (n + block - 1) / block * block }
+	return min(end/block*block, up(i.maxSize())) > max(up(off), stop)
 }
 
 // selfExtending looks the buffer of a write up again when it maps the file behind its end: as the write makes the file grow, more of the
@@ -276,6 +310,9 @@ func (m *model) writeResults(c *transferCall, sp *span) (want prog.Expect, sure,
 	}
 	if direct && !m.isAligned(sp, c.off) {
 		want, sure = append(want, prog.Fails("EINVAL")), 0
+		if c.flags.Has("nowait") {
+			want = append(want, prog.Fails("EOPNOTSUPP")) // it goes through the page cache then, without nowait-write (fs/f2fs/file.c: f2fs_buffered_write_iter)
+		}
 	}
 	if c.flags.Has("nowait") {
 		want, sure = append(want, prog.Fails("EAGAIN")), 0

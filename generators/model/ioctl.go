@@ -111,14 +111,9 @@ func (r *request) behind(from, n int64) (err error) {
 	return err
 }
 
-// intoItself reports whether some of the memory is a shared mapping of the request's own file.
-func (r *request) intoItself() bool {
-	for _, p := range r.more.shared().places {
-		if p.a.ino.id == r.fd.ino.id {
-			return true
-		}
-	}
-	return false
+// own reports whether some of the memory is a mapping of the request's own file.
+func (r *request) own(memory *span) bool {
+	return slices.ContainsFunc(memory.places, func(p place) bool { return p.a.ino != nil && p.a.ino.id == r.fd.ino.id })
 }
 
 // hasData reports whether some byte of the file before the given offset is surely not zero.
@@ -151,8 +146,11 @@ func (r *request) fiemap() (*value, error) {
 	if err := r.behind(r.record.Size, count*extentSize); err != nil {
 		return nil, err
 	}
-	if flags == syncFlag && r.intoItself() {
+	if r.own(r.more) {
 		r.m.prog.Need("self-fiemap")
+	}
+	if flags == syncFlag && r.own(r.more.shared()) {
+		r.m.prog.Need("self-fiemap-sync")
 	}
 	sure := flags == syncFlag && r.m.sec == nil && r.hasData(r.m.view(r.fd.ino).minSize())
 	r.moreSure = sure && count > 0

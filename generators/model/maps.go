@@ -18,7 +18,7 @@ func (m *model) mmapStep(s *prog.Step) (prog.Expect, error) {
 	}
 	length := s.Args[4].(prog.Size)
 	a := m.makeArea(s, fd.ino, length)
-	a.off, a.shared = s.Args[3].(prog.Size).In(m.page), shared
+	a.off, a.shared, a.born = s.Args[3].(prog.Size).In(m.page), shared, fd.ino.maxSize()
 	for k := range a.pages {
 		a.pages[k].write = write
 		a.pages[k].read = read || write

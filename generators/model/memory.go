@@ -179,6 +179,9 @@ func (m *model) writeShared(p place, with content, perhaps bool) {
 	at := p.a.off + p.pg*m.page + p.off
 	inside := max(0, min(m.view(i).minSize()-at, p.n))
 	if inside > 0 {
+		if at+inside > p.a.born {
+			m.prog.Need("mapped-store-keeps")
+		}
 		m.writeFile(i, at, with.slice(0, inside), perhaps)
 	}
 	if inside < p.n {

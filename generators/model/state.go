@@ -71,6 +71,8 @@ type area struct {
 	ino    *inode
 	off    int64
 	shared bool
+	// born is the size, the largest there may be, that the file had when it was mapped.
+	born int64
 	// align is the distance of byte 0 from a page boundary.
 	align int64
 	pages []page

@@ -95,6 +95,9 @@ func (l *layout) build() {
 	if l.stop == "between" || strings.HasSuffix(l.meanwhile, "-other") {
 		l.File("B", fileB)
 	}
+	if l.op == "fiemap" && l.faultsIn() {
+		l.Need("unlocked-fiemap")
+	}
 	l.open()
 	l.onlookerSetup()
 	l.Line("fsync(d)")

@@ -54,6 +54,9 @@ func (l *layout) buildHandled() {
 	if l.meanwhile == "handler-pwrite" || l.meanwhile == "handler-truncate" {
 		l.Need("unlocked-read")
 	}
+	if l.meanwhile == "handler-mmap" {
+		l.Need("mmap-beside")
+	}
 	for k, page := range l.stops {
 		if k == 0 {
 			l.call("t1")

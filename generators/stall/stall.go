@@ -57,6 +57,11 @@ func (c params) touches() bool {
 	return strings.HasPrefix(c.meanwhile, "load-") || strings.HasPrefix(c.meanwhile, "store-")
 }
 
+// faultsIn reports whether somebody has page faults on the file meanwhile.
+func (c params) faultsIn() bool {
+	return c.touches() && c.meanwhile != "load-other" && c.meanwhile != "store-other" || c.meanwhile == "handler-mmap"
+}
+
 // few are the onlookers of further calls.
 func (c params) few() bool { return c.meanwhile == "store-far" || c.meanwhile == "pwrite" }
 

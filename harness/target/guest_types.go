@@ -46,7 +46,7 @@ var guestTypes = []guestType{
 	{name: "f2fs", modules: "f2fs", maybe: checksums},
 	{name: "exfat", modules: "exfat", maybe: "nls_utf8 nls_ascii nls_iso8859_1"},
 	{name: "ntfs3", modules: "ntfs3", maybe: "nls_utf8"},
-	{name: "ocfs2", modules: "ocfs2", maybe: checksums},
+	{name: "ocfs2", modules: "ocfs2", maybe: checksums, options: "heartbeat=none"}, // mkfs: "-M local"; 7.2 does not mount it otherwise
 	{name: "tmpfs", plain: true},
 	{name: "overlay", modules: "overlay", stacked: true},
 	{name: "fuse", modules: "fuse", served: true},

@@ -31,7 +31,13 @@ func Scan(lines []Line) []Finding {
 	return found
 }
 
+// refused is what file systems call an error where they refuse what they were asked: the request fails, and nothing is wrong.
+var refused = regexp.MustCompile(`^BTRFS error \(device [^)]+\): unable to set label with more than \d+ bytes`)
+
 func kindOf(text string) string {
+	if refused.MatchString(text) {
+		return ""
+	}
 	for _, p := range patterns() {
 		if p.expression.MatchString(text) {
 			return p.kind
