@@ -64,17 +64,17 @@ const (
 )
 
 // rows are the rows that Faultline's language can say. A circle of one task passes under recursive; one with another task in it does not.
-// Under nofault a page of other memory, of a probe or of the Go heap, may have to be faulted in as well: it is tried again more than once then.
+// Under both a page of other memory, of a probe or of the Go heap, may have to be faulted in as well: the numbers are the least.
 var rows = []row{
 	{"self-read", map[usercopy.Policy]string{faulting: itself}, map[usercopy.Policy]string{
-		recursive: `FaultsUnderLock=1\n`, nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
+		recursive: `FaultsUnderLock=[1-9]\d*\n`, nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
 	{"self-write", map[usercopy.Policy]string{faulting: itself}, map[usercopy.Policy]string{
-		recursive: `FaultsUnderLock=1\n`, nofault: `FaultsOutside=[1-9]\d*\n`}},
+		recursive: `FaultsUnderLock=[1-9]\d*\n`, nofault: `FaultsOutside=[1-9]\d*\n`}},
 	// What is held for direct I/O does not cover a fault: the fault fails, and is tried again without the glock.
 	{"direct-self-read", map[usercopy.Policy]string{faulting: itself}, map[usercopy.Policy]string{
-		recursive: `Retries=1 FaultsUnderLock=1 FaultsOutside=1 Weak=\d+\n`, nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
+		recursive: `Retries=[1-9]\d* FaultsUnderLock=[1-9]\d* FaultsOutside=[1-9]\d* Weak=[1-9]\d*\n`, nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
 	{"direct-self-write", map[usercopy.Policy]string{faulting: itself}, map[usercopy.Policy]string{
-		recursive: `Retries=1 FaultsUnderLock=1 FaultsOutside=1 Weak=\d+\n`, nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
+		recursive: `Retries=[1-9]\d* FaultsUnderLock=[1-9]\d* FaultsOutside=[1-9]\d* Weak=[1-9]\d*\n`, nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
 	{"crossed", map[usercopy.Policy]string{faulting: abba, recursive: abba}, map[usercopy.Policy]string{nofault: `FaultsOutside=[1-9]\d*\n`}},
 	{"handler-reads", map[usercopy.Policy]string{faulting: reads, recursive: reads}, map[usercopy.Policy]string{nofault: `FaultsOutside=[1-9]\d*\n`}},
 	{"handler-writes", map[usercopy.Policy]string{faulting: writes, recursive: writes}, map[usercopy.Policy]string{nofault: `Retries=[1-9]\d* FaultsOutside=[1-9]\d*\n`}},
