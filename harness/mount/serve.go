@@ -121,8 +121,8 @@ func run(a Args, out *log.Logger, mounted func() error) error {
 	}
 }
 
-// readersBesideWork makes room for the threads that wait in read(2) of /dev/fuse, of which go-fuse has one more than GOMAXPROCS when it mounts. Go counts
-// such a thread as running: one that gets a request while all places are taken waits until the scheduler notices that the others sleep.
+// readersBesideWork makes room for the threads that wait in read(2) of /dev/fuse (package session). Go counts such a thread as running: one that gets a
+// request while all places are taken waits until the scheduler notices that the others sleep.
 func readersBesideWork() {
 	runtime.GOMAXPROCS(2*runtime.GOMAXPROCS(0) + 1)
 }

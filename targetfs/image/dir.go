@@ -25,11 +25,12 @@ func hashed(di *disk.Dinode) bool { return di.Flags&disk.FlagExhash != 0 }
 
 // Lookup finds name in the directory dir; ENOENT when it isn't there.
 func (tx *Tx) Lookup(dir uint64, name string) (disk.Inum, error) {
-	inum, ok, err := tx.find(dir, name)
-	if err == nil && !ok {
-		err = fmt.Errorf("look up %q in inode %d: %w", name, dir, syscall.ENOENT)
+	di, err := tx.directory(dir)
+	if err != nil {
+		return disk.Inum{}, err
 	}
-	return inum, err
+	at, err := tx.expect(&di, name)
+	return at.entry.Inum, err
 }
 
 func (tx *Tx) find(dir uint64, name string) (disk.Inum, bool, error) {
