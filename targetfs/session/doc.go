@@ -7,5 +7,5 @@
 //
 // It is there because of who waits for requests. go-fuse keeps more threads waiting in read(2) than the Go scheduler has places, and starts a goroutine
 // when the last of them gets a request: a request then costs two or three switches between threads. Here a fixed few wait, and who has read a request
-// answers it, so that a request costs one switch there and one back.
+// answers it, so that a request costs one switch there and one back; see watch.go.
 package session

@@ -26,11 +26,12 @@ type Session struct {
 	settings fuse.InitIn
 	log      *log.Logger
 
-	waiting atomic.Int32 // readers that wait for a request, or are about to
-	readers sync.WaitGroup
-	idle    sync.Pool     // *buffers of readers that have left
-	gone    chan struct{} // closed when the kernel has ended the connection
-	once    sync.Once
+	watching watching
+	waiting  atomic.Int32 // readers that wait for a request, or are about to
+	readers  sync.WaitGroup
+	idle     sync.Pool     // *buffers of readers that have left
+	gone     chan struct{} // closed when the kernel has ended the connection
+	once     sync.Once
 }
 
 // spare is how many readers wait while nothing is to be done: one takes the next request, and as long as that can be answered at once the other
@@ -104,6 +105,7 @@ func (s *Session) serve() {
 	b := s.idle.Get().(*buffers)
 	defer s.idle.Put(b)
 	for {
+		s.watch()
 		n, err := s.read(b.in)
 		if err != nil {
 			if !errors.Is(err, unix.ENODEV) {
@@ -112,10 +114,12 @@ func (s *Session) serve() {
 			s.once.Do(func() { close(s.gone) })
 			return
 		}
+		s.arrived()
 		s.replace()
 		if err := s.answer(b, n); err != nil {
 			s.log.Printf("answer a request of %s: %v", s.dir, err)
 		}
+		s.answered()
 		if !s.stay() {
 			return
 		}
