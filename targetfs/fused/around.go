@@ -33,13 +33,13 @@ type around struct {
 // piece is some pages of a file.
 type piece struct{ ino, index uint64 }
 
-// A piece of piecePages pages is stored when singleReads reads of smallPages pages at most were seen in it: every sixteenth page was asked for then, at
-// least. What is known of maxPieces pieces is kept.
+// A piece of piecePages pages is stored when singleReads reads of smallPages pages at most were seen in it. What is known of maxPieces pieces is
+// kept, half a gigabyte: reads that are spread over more of a file than that are left alone, most of them.
 const (
-	piecePages  = 64
-	singleReads = 4
+	piecePages  = 128
+	singleReads = 2
 	smallPages  = 4
-	maxPieces   = 1 << 14
+	maxPieces   = 1 << 10
 )
 
 func newAround() *around {
