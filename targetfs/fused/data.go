@@ -138,26 +138,27 @@ func (n *node) lockRead(in *fuse.ReadIn, ino uint64) (done func(), err error) {
 // Write writes. Pages that were dirtied in the cache, through mappings, come back without a glock: their node has had it since.
 func (n *node) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	ino := n.addr(in.NodeId)
-	di, err := n.s.stat(ino)
-	if err != nil {
-		return 0, n.s.status("write", ino, err)
-	}
 	off := int64(in.Offset)
 	if in.WriteFlags&fuse.WRITE_CACHE == 0 {
-		l := n.begin(&in.InHeader, writeOp(in.Flags&unix.O_DIRECT != 0, off, int64(in.Size), &di, n.s.image.BlockSize()), ino)
+		op, err := n.writeOpOf(in, ino)
+		if err != nil {
+			return 0, n.s.status("write", ino, err)
+		}
+		l := n.begin(&in.InHeader, op, ino)
 		defer l.end()
-		if err := n.lockWrite(l, in, &di); err != nil {
+		di, err := n.lockWrite(l, in, ino)
+		if err == nil {
+			err = n.killPrivileges(&di, in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0)
+		}
+		if err != nil {
 			return 0, n.s.status("write", ino, err)
 		}
 		if n.shared() && in.Flags&unix.O_APPEND != 0 {
 			off = int64(di.Size)
 		}
-		if err := n.killPrivileges(&di, in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0); err != nil {
-			return 0, n.s.status("write", ino, err)
-		}
 	}
 	done := 0
-	err = n.withSpace(func() (err error) {
+	err := n.withSpace(func() (err error) {
 		done, err = n.s.image.WriteAt(ino, data, off)
 		return err
 	})
@@ -167,19 +168,25 @@ func (n *node) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, 
 	return 0, n.s.status("write", ino, err)
 }
 
-// lockWrite takes the glocks of a write, and reads the inode again under them.
-func (n *node) lockWrite(l *locks, in *fuse.WriteIn, di *disk.Dinode) (err error) {
-	ino := di.Num.Addr
+// lockWrite takes the glocks of a write, and reads the inode under them.
+func (n *node) lockWrite(l *locks, in *fuse.WriteIn, ino uint64) (disk.Dinode, error) {
 	if err := l.take(glock.File, ino); err != nil {
-		return err
+		return disk.Dinode{}, err
 	}
-	if *di, err = n.s.stat(ino); err != nil || l.op.Name == "direct write" {
-		return err
+	di, err := n.s.stat(ino)
+	if err != nil || l.op.Name == "direct write" || !mayAllocate(&di, int64(in.Offset), int64(in.Size), n.s.image.BlockSize()) {
+		return di, err
 	}
-	if mayAllocate(di, int64(in.Offset), int64(in.Size), n.s.image.BlockSize()) {
-		return l.allocates(fuse.Owner{Uid: di.UID, Gid: di.GID}, di.GoalMeta)
+	return di, l.allocates(fuse.Owner{Uid: di.UID, Gid: di.GID}, di.GoalMeta)
+}
+
+// writeOpOf is writeOp of a request.
+func (n *node) writeOpOf(in *fuse.WriteIn, ino uint64) (string, error) {
+	if in.Flags&unix.O_DIRECT == 0 {
+		return "write", nil
 	}
-	return nil
+	di, err := n.s.stat(ino)
+	return writeOp(true, int64(in.Offset), int64(in.Size), &di, n.s.image.BlockSize()), err
 }
 
 // writeOp is what gfs2 makes of a write: a direct one that allocates is a buffered one.

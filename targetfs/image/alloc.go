@@ -53,6 +53,9 @@ func (tx *Tx) header(g *group) (*disk.Rgrp, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tx.headers == nil {
+		tx.headers = map[*group]*disk.Rgrp{}
+	}
 	tx.headers[g] = &rg
 	return &rg, nil
 }
@@ -160,6 +163,9 @@ func (tx *Tx) release(addr uint64) error {
 		return err
 	}
 	delete(tx.changed, addr)
+	if tx.freed == nil {
+		tx.freed = map[uint64]struct{}{}
+	}
 	tx.freed[addr] = struct{}{}
 	return nil
 }

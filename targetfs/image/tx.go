@@ -12,16 +12,16 @@ import (
 // It is valid inside the function it was given to. Inodes are named by the block address of their dinode.
 type Tx struct {
 	im      *Image
-	changed map[uint64]block    // nil in a transaction that can't change anything
-	freed   map[uint64]struct{} // blocks that this transaction freed
-	headers map[*group]*disk.Rgrp
+	changed map[uint64]block      // nil in a transaction that can't change anything
+	freed   map[uint64]struct{}   // blocks that this transaction freed, nil when there are none
+	headers map[*group]*disk.Rgrp // of changed resource groups, nil when there are none
 	statfs  disk.StatfsChange
 	quota   map[QuotaID]int64 // blocks that users and groups have more, or fewer
 	time    time.Time
 }
 
 func newTx(im *Image) *Tx {
-	return &Tx{im: im, changed: map[uint64]block{}, freed: map[uint64]struct{}{}, headers: map[*group]*disk.Rgrp{}, time: im.now()}
+	return &Tx{im: im, changed: map[uint64]block{}, time: im.now()}
 }
 
 // writable refuses changes in a View.

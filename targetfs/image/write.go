@@ -93,18 +93,12 @@ func (tx *Tx) writeData(di *disk.Dinode, p []byte, off uint64) (int, error) {
 		}
 		return copy(payload[off:], p), nil
 	}
-	shift := tx.im.bs.Shift()
 	done := 0
 	for done < len(p) && (done == 0 || !tx.large()) {
-		at := off + uint64(done)
-		ptrs, i, err := tx.leaf(di, at>>shift)
-		if err == nil {
-			var n int
-			n, err = tx.writeRun(di, ptrs, i, p[done:], at&(uint64(tx.im.bs)-1))
-			done += n
-		}
+		n, err := tx.writeRun(di, p[done:], off+uint64(done))
+		done += n
 		if err != nil {
-			if done > 0 && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+			if done > 0 && outOfSpace(err) {
 				return done, nil
 			}
 			return done, err
@@ -113,16 +107,27 @@ func (tx *Tx) writeData(di *disk.Dinode, p []byte, off uint64) (int, error) {
 	return done, nil
 }
 
-// writeRun writes the beginning of p at byte within of the block behind pointer i, as far as the blocks are
-// adjacent. It allocates them when they are not there.
-func (tx *Tx) writeRun(di *disk.Dinode, ptrs []byte, i int, p []byte, within uint64) (int, error) {
+// writeRun writes the beginning of p at off, as far as the blocks are adjacent. It allocates them when they are not there.
+func (tx *Tx) writeRun(di *disk.Dinode, p []byte, off uint64) (int, error) {
 	bs, shift := uint64(tx.im.bs), tx.im.bs.Shift()
-	r := adjacent(ptrs, i, (within+uint64(len(p))+bs-1)>>shift)
-	if r.addr != 0 {
+	within := off & (bs - 1)
+	want := (within + uint64(len(p)) + bs - 1) >> shift
+	if err := tx.grow(di, off>>shift); err != nil {
+		return 0, err
+	}
+	r, err := tx.extent(di, off>>shift, want)
+	if err != nil {
+		return 0, err
+	}
+	if r.addr != 0 { // its pointers are not copied for a change that does not come
 		n := min(uint64(len(p)), r.n<<shift-within)
 		return int(n), tx.overwrite(di, r, p[:n], within)
 	}
-	addr, got, err := tx.allocFor(di, uint32(r.n))
+	ptrs, i, err := tx.leaf(di, off>>shift)
+	if err != nil {
+		return 0, err
+	}
+	addr, got, err := tx.allocFor(di, uint32(adjacent(ptrs, i, want).n))
 	if err != nil {
 		return 0, err
 	}
