@@ -110,8 +110,13 @@ func (n *node) prune() {
 // pruneBatch is how many inodes are named in one notification.
 const pruneBatch = 4096
 
-// Forget drops lookups.
-func (n *node) Forget(nodeid, lookups uint64) { n.forget(n.addr(nodeid), lookups) }
+// Forget drops lookups. Nobody waits for its end.
+func (n *node) Forget(nodeid, lookups uint64) {
+	n.forget(n.addr(nodeid), lookups)
+	if n.orphans.many() {
+		n.reap()
+	}
+}
 
 func (n *node) forget(addr, lookups uint64) {
 	t := &n.inodes

@@ -19,7 +19,8 @@ type orphans struct {
 	work    sync.Mutex // held by who deletes
 }
 
-// Orphans are deleted when there are orphanBatch of them, or after orphanDelay.
+// Orphans are deleted when there are orphanBatch of them, by who is told that the kernel has forgotten another one, or after orphanDelay, beside
+// everything else. Those who delete files one after the other wait less for the first than for the second, which asks for the same locks as they do.
 const (
 	orphanBatch = 128
 	orphanDelay = 50 * time.Millisecond
@@ -29,12 +30,16 @@ func (o *orphans) add(n *node, addr uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting = append(o.waiting, addr)
-	switch len(o.waiting) {
-	case 1:
+	if len(o.waiting) == 1 {
 		time.AfterFunc(orphanDelay, n.reap)
-	case orphanBatch:
-		go n.reap()
 	}
+}
+
+// many tells whether it is time to delete some.
+func (o *orphans) many() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.waiting) >= orphanBatch
 }
 
 // reap deletes the orphans that wait. When it returns, those that were there at the call are gone.
