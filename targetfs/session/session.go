@@ -29,7 +29,7 @@ type Session struct {
 	watching watching
 	waiting  atomic.Int32 // readers that wait for a request, or are about to
 	readers  sync.WaitGroup
-	idle     sync.Pool     // *buffers of readers that have left
+	idle     chan *buffers // of readers that have left
 	gone     chan struct{} // closed when the kernel has ended the connection
 	once     sync.Once
 }
@@ -55,8 +55,7 @@ func Mount(fs fuse.RawFileSystem, dir string, opts *fuse.MountOptions) (*Session
 		return nil, err
 	}
 	s := &Session{dir: dir, file: file, fd: int(file.Fd()), size: max(o.MaxWrite+headers, leastBuffer), log: o.Logger, gone: make(chan struct{}),
-		server: fuse.NewProtocolServer(fs, &o)}
-	s.idle.New = func() any { return &buffers{make([]byte, s.size), make([]byte, s.size)} }
+		idle: make(chan *buffers, idleBuffers), server: fuse.NewProtocolServer(fs, &o)}
 	if s.log == nil {
 		s.log = log.Default()
 	}
@@ -68,8 +67,8 @@ func Mount(fs fuse.RawFileSystem, dir string, opts *fuse.MountOptions) (*Session
 
 // init answers the first request, which is FUSE_INIT.
 func (s *Session) init() error {
-	b := s.idle.Get().(*buffers)
-	defer s.idle.Put(b)
+	b := s.buffers()
+	defer s.keep(b)
 	n, err := s.read(b.in)
 	if err != nil {
 		return err
@@ -102,8 +101,8 @@ func (s *Session) Serve() {
 
 // serve is a reader: it reads requests and answers them, as long as it is needed.
 func (s *Session) serve() {
-	b := s.idle.Get().(*buffers)
-	defer s.idle.Put(b)
+	b := s.buffers()
+	defer s.keep(b)
 	for {
 		s.watch()
 		n, err := s.read(b.in)
@@ -150,6 +149,25 @@ func (s *Session) stay() bool {
 
 // buffers are what a reader reads into and what it answers from.
 type buffers struct{ in, out []byte }
+
+// idleBuffers are kept: to make some, of megabytes, takes longer than most requests.
+const idleBuffers = 4
+
+func (s *Session) buffers() *buffers {
+	select {
+	case b := <-s.idle:
+		return b
+	default:
+		return &buffers{make([]byte, s.size), make([]byte, s.size)}
+	}
+}
+
+func (s *Session) keep(b *buffers) {
+	select {
+	case s.idle <- b:
+	default:
+	}
+}
 
 // read waits for a request. ENODEV is the end of the connection.
 func (s *Session) read(p []byte) (int, error) {
