@@ -2,8 +2,6 @@ package mount_test
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -44,12 +42,38 @@ type nothing struct {
 type blank struct {
 	mode     uint32
 	size     uint64
-	names    map[string]uint64 // of a directory
-	list     []string          // its names in the order of a listing, nil when they have changed
+	names    map[string]int // of a directory: where they are in list
+	list     []name         // in the order of a listing; inode 0 where one was removed
 	unlinked bool
 }
 
-func newBlank(mode uint32) *blank { return &blank{mode: mode, names: map[string]uint64{}} }
+type name struct {
+	text string
+	ino  uint64
+}
+
+func newBlank(mode uint32) *blank { return &blank{mode: mode, names: map[string]int{}} }
+
+// find is the inode of that name, 0 when there is none.
+func (d *blank) find(text string) uint64 {
+	if at, ok := d.names[text]; ok {
+		return d.list[at].ino
+	}
+	return 0
+}
+
+func (d *blank) add(text string, ino uint64) {
+	d.names[text] = len(d.list)
+	d.list = append(d.list, name{text, ino})
+}
+
+func (d *blank) remove(text string) {
+	d.list[d.names[text]].ino = 0
+	delete(d.names, text)
+	if len(d.names) == 0 {
+		d.list = nil
+	}
+}
 
 func (f *nothing) String() string { return "nothing" }
 
@@ -63,7 +87,7 @@ func (f *nothing) entry(ino uint64, out *fuse.EntryOut) {
 func (f *nothing) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if ino := f.nodes[h.NodeId].names[name]; ino != 0 {
+	if ino := f.nodes[h.NodeId].find(name); ino != 0 {
 		f.entry(ino, out)
 	} else {
 		out.SetEntryTimeout(time.Hour)
@@ -77,8 +101,7 @@ func (f *nothing) make(dir uint64, name string, mode uint32, out *fuse.EntryOut)
 	f.last++
 	ino := f.last + 1
 	f.nodes[ino] = newBlank(mode)
-	d := f.nodes[dir]
-	d.names[name], d.list = ino, nil
+	f.nodes[dir].add(name, ino)
 	f.entry(ino, out)
 	return fuse.OK
 }
@@ -96,12 +119,11 @@ func (f *nothing) Unlink(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d := f.nodes[h.NodeId]
-	ino := d.names[name]
+	ino := d.find(name)
 	if ino == 0 {
 		return fuse.ENOENT
 	}
-	delete(d.names, name)
-	d.list = nil
+	d.remove(name)
 	f.nodes[ino].unlinked = true
 	return fuse.OK
 }
@@ -159,12 +181,9 @@ func (f *nothing) OpenDir(_ <-chan struct{}, _ *fuse.OpenIn, out *fuse.OpenOut) 
 func (f *nothing) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d := f.nodes[in.NodeId]
-	if d.list == nil {
-		d.list = slices.Sorted(maps.Keys(d.names))
-	}
-	for at := int(in.Offset); at < len(d.list); at++ {
-		if !out.AddDirEntry(fuse.DirEntry{Name: d.list[at], Ino: d.names[d.list[at]], Mode: unix.S_IFREG, Off: uint64(at) + 1}) {
+	list := f.nodes[in.NodeId].list
+	for at := int(in.Offset); at < len(list); at++ {
+		if list[at].ino != 0 && !out.AddDirEntry(fuse.DirEntry{Name: list[at].text, Ino: list[at].ino, Mode: unix.S_IFREG, Off: uint64(at) + 1}) {
 			break
 		}
 	}
