@@ -3,7 +3,9 @@ package image
 import (
 	"bytes"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -384,4 +386,19 @@ func TestOpenComparesCounters(t *testing.T) {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	_, err = Open(ti.dev, ti.size, Options{})
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("its bitmap has")))
+}
+
+// TestOverwriteChangesTheDinodeAlone: of the metadata of a file with a tree, a write over what is there changes the times, and nothing else is journaled.
+func TestOverwriteChangesTheDinodeAlone(t *testing.T) {
+	g := gomega.NewWithT(t)
+	ti := formatted(t, 64<<20, FormatOptions{})
+	ino := ti.create(ti.Root(), "file", disk.ModeReg|0o644)
+	_, err := ti.WriteAt(ino, make([]byte, 8<<20), 0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(ti.stat(ino).Height).To(gomega.BeNumerically(">", 1))
+	g.Expect(ti.Sync()).To(gomega.Succeed())
+	_, err = ti.WriteAt(ino, make([]byte, 10_000), 5<<20+100)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(slices.Collect(maps.Keys(ti.dirty))).To(gomega.Equal([]uint64{ino}))
+	ti.closeClean()
 }
